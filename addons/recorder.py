@@ -1,0 +1,170 @@
+"""Records LLM traffic into one SQLite file: `mitmdump -s recorder.py --set replayproxy_db=F`.
+
+Rule: recording fails open. No hook raises, waits or touches the database, and
+the tee hands on every byte whatever happens; what is lost is counted.
+"""
+
+import asyncio
+import atexit
+import functools
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mitmproxy import addonmanager, ctx, exceptions, http
+
+from replayproxy import config
+from replayproxy.errors import DatabaseError
+from replayproxy.flows import to_head, to_request
+from replayproxy.model import Ending
+from replayproxy.pricing import priced
+from replayproxy.providers import is_llm_traffic
+from replayproxy.store import Tape, Writer
+
+# mitmproxy says who ended a flow only in words (proxy/layers/http/)
+_BY_CLIENT = re.compile(r"client disconnected|by client", re.IGNORECASE)
+
+OPTIONS = tuple(option for option in config.OPTIONS if option.recording)
+
+
+class _Capture:
+    """One exchange on its way: where its bytes go, and the clock they are timed with."""
+
+    __slots__ = ("_lose", "_loop", "_now_ns", "_start_ns", "streamed", "tape")
+
+    def __init__(self, tape: Tape, start_ns: int, lose: Callable[[str], None]) -> None:
+        self.tape = tape
+        self.streamed = False
+        self._start_ns = start_ns
+        self._lose = lose
+        self._loop = asyncio.get_running_loop()
+        self._now_ns: int | None = None
+
+    def offset_ns(self) -> int:
+        """Since the request; the same for all that one turn of the loop brings (one read)."""
+        if self._now_ns is None:
+            self._now_ns = time.monotonic_ns() - self._start_ns
+            self._loop.call_soon(self._next_turn)
+        return self._now_ns
+
+    def tee(self, data: bytes) -> bytes:
+        try:
+            self.streamed = True
+            if data:
+                self.tape.chunk(self.offset_ns(), data)
+        except Exception as error:  # an exception here would delete these bytes from the stream
+            self._lose(repr(error))
+        return data
+
+    def _next_turn(self) -> None:
+        self._now_ns = None
+
+
+def _fails_open(
+    hook: Callable[["Recorder", http.HTTPFlow], None],
+) -> Callable[["Recorder", http.HTTPFlow], None]:
+    @functools.wraps(hook)
+    def guarded(self: "Recorder", flow: http.HTTPFlow) -> None:
+        try:
+            hook(self, flow)
+        except Exception as error:  # never the traffic's problem
+            self.give_up(flow, error)
+
+    return guarded
+
+
+class Recorder:
+    """A mitmproxy addon. Given a writer it uses that one, else it opens one by its options.
+
+    Attributes:
+        idle: set while no exchange is being recorded.
+    """
+
+    def __init__(
+        self,
+        writer: Writer | None = None,
+        *,
+        cassette: str = config.CASSETTE.default,
+        records: Callable[[str, str], bool] = is_llm_traffic,
+    ) -> None:
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._writer = writer
+        self._opens_writer = writer is None
+        self._cassette = cassette
+        self._records = records
+        self._captures: dict[str, _Capture] = {}
+
+    def load(self, loader: addonmanager.Loader) -> None:
+        if self._opens_writer:
+            for option in OPTIONS:
+                loader.add_option(option.setting, str, option.default, option.help)
+
+    def configure(self, updated: set[str]) -> None:
+        if not self._opens_writer or not any(option.setting in updated for option in OPTIONS):
+            return
+        if self._writer:
+            raise exceptions.OptionsError("replayproxy options cannot change during a recording")
+        self._opens_writer = False  # once: mitmproxy sets options back when this one fails
+        self._cassette = getattr(ctx.options, config.CASSETTE.setting)
+        path = Path(getattr(ctx.options, config.DB.setting)).expanduser()
+        try:
+            self._writer = Writer(path, enrich=priced)
+        except DatabaseError as error:
+            raise exceptions.OptionsError(str(error)) from error
+        atexit.register(self._writer.close)  # `done` comes before the last flows have ended
+
+    @_fails_open
+    def request(self, flow: http.HTTPFlow) -> None:
+        start_ns = time.monotonic_ns()
+        upgrades = "upgrade" in flow.request.headers
+        if self._writer is None or upgrades or not self._records(
+            flow.request.pretty_host, flow.request.path.partition("?")[0]
+        ):
+            return
+        tape = self._writer.record(
+            to_request(flow.request), started_at=datetime.now(UTC), cassette=self._cassette
+        )
+        self._captures[flow.id] = _Capture(tape, start_ns, self._writer.lose)
+        self.idle.clear()
+
+    @_fails_open
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if flow.response and (capture := self._captures.get(flow.id)):
+            flow.response.stream = capture.tee
+            capture.tape.head(to_head(flow.response, capture.offset_ns()))
+
+    @_fails_open
+    def response(self, flow: http.HTTPFlow) -> None:
+        if capture := self._taken(flow):
+            if not capture.streamed and flow.response and flow.response.raw_content:
+                # made by another addon: nothing passed through the tee
+                capture.tape.chunk(capture.offset_ns(), flow.response.raw_content)
+            capture.tape.end(Ending.FINISHED, capture.offset_ns())
+
+    @_fails_open
+    def error(self, flow: http.HTTPFlow) -> None:
+        if capture := self._taken(flow):
+            reason = flow.error.msg if flow.error else ""
+            by_client = _BY_CLIENT.search(reason)
+            ending = Ending.CLIENT_CLOSED if by_client else Ending.UPSTREAM_CLOSED
+            capture.tape.end(ending, capture.offset_ns(), detail=reason)
+
+    def give_up(self, flow: http.HTTPFlow, error: Exception) -> None:
+        """A fault of ours: the exchange is not recorded any further, and counted."""
+        if self._writer:
+            self._writer.lose(f"an exchange was not recorded: {error!r}")
+        if capture := self._taken(flow):
+            capture.tape.end(Ending.INTERRUPTED, capture.offset_ns(), detail=repr(error))
+
+    def _taken(self, flow: http.HTTPFlow) -> _Capture | None:
+        """The flow's capture, which ends here."""
+        capture = self._captures.pop(flow.id, None)
+        if not self._captures:
+            self.idle.set()
+        return capture
+
+
+addons = [Recorder()]

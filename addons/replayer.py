@@ -1,0 +1,95 @@
+"""Answers LLM traffic from recordings: `mitmdump -s replayer.py --set replayproxy_db=F`.
+
+Rule: replaying fails closed. Every request is sent to our own player on the
+loopback, and a connection to anything else is refused, so that no single
+fault, not even one in this file, lets a request through to the real API.
+"""
+
+import contextlib
+from pathlib import Path
+
+from mitmproxy import addonmanager, ctx, exceptions, http
+from mitmproxy.proxy import server_hooks
+
+from replayproxy import config
+from replayproxy.errors import ReplayproxyError
+from replayproxy.origin import Origin
+from replayproxy.playback import Repeat, parse_speed
+from replayproxy.player import Player
+from replayproxy.session import Session
+from replayproxy.store import Store
+
+OPTIONS = tuple(option for option in config.OPTIONS if option.replaying)
+
+
+class Replayer:
+    """A mitmproxy addon. Given the port of a player it uses that one, else it runs its own."""
+
+    def __init__(self, player_port: int | None = None) -> None:
+        self._player_port = player_port
+        self._runs_player = player_port is None
+        self._origin: Origin | None = None
+        self._player: Player | None = None
+
+    def load(self, loader: addonmanager.Loader) -> None:
+        if self._runs_player:
+            for option in OPTIONS:
+                choices = option.choices or None
+                loader.add_option(option.setting, str, option.default, option.help, choices)
+
+    def configure(self, updated: set[str]) -> None:
+        if ctx.options.connection_strategy != "lazy":  # eager asks upstream before any hook runs
+            ctx.options.update(connection_strategy="lazy")
+        if not self._runs_player or not any(option.setting in updated for option in OPTIONS):
+            return
+        if self._origin:
+            raise exceptions.OptionsError("replayproxy options cannot change during a replay")
+        try:
+            session = Session(
+                Store(Path(getattr(ctx.options, config.DB.setting)).expanduser()),
+                cassette=getattr(ctx.options, config.CASSETTE.setting),
+                repeat=Repeat(getattr(ctx.options, config.REPEAT.setting)),
+            )
+            speed = parse_speed(getattr(ctx.options, config.SPEED.setting))
+        except ReplayproxyError as error:
+            raise exceptions.OptionsError(str(error)) from error
+        self._player = Player(session, speed=speed)
+
+    async def running(self) -> None:
+        if self._player:
+            self._origin = Origin(self._player)
+            self._player_port = await self._origin.start("127.0.0.1", 0)
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        try:
+            self._redirect(flow)
+        except Exception as error:  # mitmproxy would log it, and ask the real API
+            flow.response = http.Response.make(
+                500, f"replayproxy: {error!r}", {"x-replayproxy": "error"}
+            )
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if flow.response:
+            flow.response.stream = True
+
+    def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        if data.server.address != ("127.0.0.1", self._player_port) or data.server.via:
+            data.server.error = "replayproxy: a replay connects to nothing but recordings"
+
+    async def done(self) -> None:
+        if self._origin:
+            with contextlib.suppress(OSError):
+                await self._origin.close()
+
+    def _redirect(self, flow: http.HTTPFlow) -> None:
+        assert self._player_port is not None
+        authority = flow.request.pretty_host
+        if flow.request.port not in {80, 443}:
+            authority = f"{authority}:{flow.request.port}"
+        flow.request.scheme = "http"
+        flow.request.host = "127.0.0.1"
+        flow.request.port = self._player_port
+        flow.request.headers["Host"] = authority
+
+
+addons = [Replayer()]

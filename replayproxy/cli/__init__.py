@@ -1,0 +1,53 @@
+"""The command line: one file per command, each parses, calls and prints."""
+
+import click
+
+from replayproxy import __version__
+from replayproxy.cli.list_ import list_exchanges
+from replayproxy.cli.record import record
+from replayproxy.cli.replay import replay
+from replayproxy.cli.show import show
+from replayproxy.cli.text import one_line
+from replayproxy.errors import ReplayproxyError
+
+
+class _Failure(click.ClickException):
+    """One of our errors, as click reports its own: one line, no traceback."""
+
+    def __init__(self, error: ReplayproxyError) -> None:
+        super().__init__(one_line(str(error)))
+        self.exit_code = error.exit_code
+
+
+class _Commands(click.Group):
+    """The commands, in the order of their use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ReplayproxyError as error:
+            raise _Failure(error) from error
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Begin with: replayproxy demo",
+)
+@click.version_option(__version__, prog_name="replayproxy")
+def main() -> None:
+    """Record and replay LLM API traffic, stream by stream, and see what it cost.
+
+    \b
+    Record:  replayproxy record --upstream https://api.aigateway.sh
+             OPENAI_BASE_URL=http://127.0.0.1:8080/v1 ./app
+    Replay:  replayproxy replay          (the same app, no network)
+    Look:    replayproxy dashboard --open
+    """
+
+
+for command in (record, replay, list_exchanges, show):
+    main.add_command(command)

@@ -1,0 +1,72 @@
+"""Options that several commands share, made from the table in config.py."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from replayproxy import config
+from replayproxy.playback import parse_speed
+
+type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class _Address(click.ParamType):
+    """`HOST:PORT` or `PORT`, as a pair."""
+
+    name = "address"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not port.isdecimal() or int(port) > 65535:
+            self.fail(f"{value!r} is not HOST:PORT, such as 127.0.0.1:8080", param, ctx)
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+
+class _Speed(click.ParamType):
+    name = "speed"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        return value if isinstance(value, float) else parse_speed(str(value))
+
+
+def from_table(option: config.Option, **extra: Any) -> Decorator:
+    """An option of the table as a click option."""
+    return click.option(
+        option.flag,
+        default=option.default,
+        metavar=option.metavar,
+        envvar=option.env,
+        help=option.help,
+        show_default=True,
+        show_envvar=option.env is not None,
+        **extra,
+    )
+
+
+db_option = from_table(
+    config.DB, type=click.Path(dir_okay=True, path_type=Path), callback=lambda c, p, v: v.expanduser()
+)
+cassette_option = from_table(config.CASSETTE)
+speed_option = from_table(config.SPEED, type=_Speed())
+repeat_option = from_table(config.REPEAT, type=click.Choice(config.REPEAT.choices))
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
+
+
+def listen_option(default: str) -> Decorator:
+    """`--listen HOST:PORT`, given to the command as a pair."""
+    return click.option(
+        "--listen",
+        type=_Address(),
+        default=default,
+        metavar="HOST:PORT",
+        show_default=True,
+        help="Where to listen; port 0 picks a free one.",
+    )

@@ -1,0 +1,138 @@
+"""`replayproxy record`: a proxy that records what passes."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from replayproxy.address import Upstream, parse_upstream, url_of
+from replayproxy.cli import serving
+from replayproxy.cli.extras import require
+from replayproxy.cli.options import cassette_option, db_option, listen_option
+from replayproxy.cli.text import count, dollars, plural, say
+from replayproxy.model import Exchange
+
+
+@click.command()
+@db_option
+@cassette_option
+@listen_option("127.0.0.1:8080")
+@click.option(
+    "--upstream",
+    metavar="URL",
+    help="The API to record: clients use our address as their base URL. "
+    "Without it we are a forward proxy (HTTPS_PROXY).",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long running streams may go on after Ctrl-C or SIGTERM.",
+)
+@serving.expose_option
+def record(
+    db: Path,
+    cassette: str,
+    listen: tuple[str, int],
+    upstream: str | None,
+    grace: float,
+    expose: bool,
+) -> None:
+    """Record LLM traffic into a SQLite file.
+
+    The traffic is not changed, delayed or held up, whatever becomes of the
+    recording. Ctrl-C ends it; the exit code is 1 if something was not recorded.
+
+    \b
+    A client with a base URL:
+      replayproxy record --upstream https://api.aigateway.sh
+      OPENAI_BASE_URL=http://127.0.0.1:8080/v1 ./app
+    Any other client, through its proxy variable:
+      replayproxy record
+      HTTPS_PROXY=http://127.0.0.1:8080 \\
+        SSL_CERT_FILE=~/.replayproxy/mitmproxy-ca-cert.pem ./app
+    """
+    require("mitmproxy", feature="replayproxy record", extra="proxy")
+    serving.check_exposure(listen[0], expose=expose)
+    to = parse_upstream(upstream) if upstream else None
+    not_recorded = serving.run(
+        _record(db=db, cassette=cassette, listen=listen, upstream=to, grace_s=grace)
+    )
+    raise SystemExit(1 if not_recorded else 0)
+
+
+async def _record(
+    *, db: Path, cassette: str, listen: tuple[str, int], upstream: Upstream | None, grace_s: float
+) -> int:
+    """Serve until told to stop; returns how many exchanges were lost."""
+    from replayproxy import proxy
+    from replayproxy.pricing import priced
+    from replayproxy.stopping import StopSignals
+    from replayproxy.store import Writer
+
+    stop = StopSignals()
+    total = _Total()
+    writer = Writer(db, enrich=priced, on_stored=total.add)
+    try:
+        if writer.interrupted_before:
+            left = plural(writer.interrupted_before, "exchange")
+            say(f"{left} of a recorder that was killed: marked interrupted")
+        everything = {"records": _everything} if upstream else {}
+        recorder = proxy.load_addon("recorder").Recorder(writer, cassette=cassette, **everything)
+        async with proxy.running(
+            [recorder],
+            mode=f"reverse:{upstream.origin}" if upstream else "regular",
+            host=listen[0],
+            port=listen[1],
+            settings={},
+            confdir=serving.confdir(),
+        ) as server:
+            _introduce(db, listen[0], server.port, upstream)
+            await stop.asked.wait()
+            await server.stop_accepting()
+            await stop.drained(recorder.idle, grace_s=grace_s)
+    finally:
+        writer.close()
+    say(total.summary(db, writer.recorded, writer.not_recorded))
+    return writer.not_recorded
+
+
+def _everything(host: str, path: str) -> bool:
+    """What goes to the upstream that was named is recorded, all of it."""
+    return True
+
+
+def _introduce(db: Path, host: str, port: int, upstream: Upstream | None) -> None:
+    say(f"recording into {db}")
+    if upstream:
+        path = upstream.path or "/v1 (or whatever path the API has)"
+        say(f"base URL for clients: {url_of(host, port)}{path}")
+    else:
+        certificate = serving.confdir() / "mitmproxy-ca-cert.pem"
+        say(f"proxy for clients: HTTPS_PROXY={url_of(host, port)} SSL_CERT_FILE={certificate}")
+    serving.say_listening("record", host, port)
+
+
+class _Total:
+    """What a run recorded, for its last line."""
+
+    def __init__(self) -> None:
+        self._tokens = 0
+        self._cost = Decimal(0)
+
+    def add(self, exchange: Exchange) -> None:
+        self._tokens += exchange.usage.input_tokens or 0
+        self._tokens += exchange.usage.output_tokens or 0
+        self._cost += exchange.cost_usd or 0
+
+    def summary(self, db: Path, recorded: int, not_recorded: int) -> str:
+        facts: list[Any] = [plural(recorded, "exchange")]
+        if self._tokens:
+            facts.append(f"{count(self._tokens)} tokens")
+        if self._cost:
+            facts.append(dollars(float(self._cost)))
+        lost = f"; {plural(not_recorded, 'exchange')} NOT recorded (see above)"
+        return f"recorded {', '.join(facts)} into {db}" + (lost if not_recorded else "")

@@ -1,0 +1,131 @@
+"""`replayproxy show ID`: one exchange, whole."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from replayproxy.cli.list_ import public
+from replayproxy.cli.options import db_option, json_option
+from replayproxy.cli.text import dollars, json_line, milliseconds, printable
+from replayproxy.content_coding import Decoder
+from replayproxy.model import Answer, Chunk, Exchange, Headers, header
+from replayproxy.recording import read_answer
+from replayproxy.store import Store
+
+
+@click.command()
+@click.argument("exchange_id", metavar="ID", type=int)
+@db_option
+@json_option
+@click.option("--chunks", "with_chunks", is_flag=True, help="Every chunk: when, and how long.")
+@click.option(
+    "--body",
+    type=click.Choice(["request", "response"]),
+    help="Only this body, byte for byte as it was on the wire.",
+)
+def show(exchange_id: int, db: Path, as_json: bool, with_chunks: bool, body: str | None) -> None:
+    """Show one exchange: request, answer, usage, timing.
+
+    \b
+    replayproxy show 3
+    replayproxy show 3 --chunks
+    replayproxy show 3 --body response > answer.sse
+    """
+    with Store(db) as store:
+        exchange = store.exchange(exchange_id)
+        chunks = store.chunks(exchange_id)
+        if body:
+            sent = exchange.request.body
+            received = b"".join(chunk.data for chunk in chunks)
+            click.get_binary_stream("stdout").write(sent if body == "request" else received)
+        elif as_json:
+            click.echo(_json(store.row(exchange_id), exchange, chunks))
+        else:
+            lines = _chunk_lines(chunks) if with_chunks else _lines(exchange, chunks)
+            for line in lines:
+                click.echo(printable(line))
+
+
+def _json(row: dict[str, Any], exchange: Exchange, chunks: tuple[Chunk, ...]) -> str:
+    head, usage = exchange.head, exchange.usage
+    return json_line(
+        {
+            **public(row),
+            "scheme": exchange.request.scheme,
+            "port": exchange.request.port,
+            "query": exchange.request.query,
+            "ending": exchange.ending,
+            "request_headers": exchange.request.headers,
+            "response_headers": head.headers if head else None,
+            "usage": {name: getattr(usage, name) for name in usage.__slots__},
+            "chunks": [
+                {"offset_ns": chunk.offset_ns, "length": len(chunk.data)} for chunk in chunks
+            ],
+        }
+    )
+
+
+def _lines(exchange: Exchange, chunks: tuple[Chunk, ...]) -> Iterator[str]:
+    request, head, usage = exchange.request, exchange.head, exchange.usage
+    yield f"exchange {exchange.id} of cassette {exchange.cassette!r}, {exchange.started_at:%F %T} UTC"
+    yield f"{request.method} {request.scheme}://{request.host}{request.target}"
+    yield from _header_lines("> ", request.headers)
+    yield f"outcome: {exchange.outcome or 'running'}" + (
+        f" ({exchange.error})" if exchange.error else ""
+    )
+    if head:
+        yield f"{head.http_version} {head.status} {head.reason}"
+        yield from _header_lines("< ", head.headers)
+    yield f"model: {exchange.request_model or '-'} asked, {exchange.response_model or '-'} answered"
+    yield (
+        f"tokens: {_known(usage.input_tokens)} in ({_known(usage.cache_read_tokens)} cached), "
+        f"{_known(usage.output_tokens)} out ({_known(usage.reasoning_tokens)} reasoning)"
+    )
+    cost = None if exchange.cost_usd is None else float(exchange.cost_usd)
+    yield f"cost: {dollars(cost)} ({exchange.cost_source or 'unknown'})"
+    yield (
+        f"time: headers {_ms(head.offset_ns if head else None)}, "
+        f"first chunk {_ms(exchange.first_event_ns)}, "
+        f"first content {_ms(exchange.first_content_ns)}, end {_ms(exchange.end_offset_ns)}"
+    )
+    yield f"chunks: {len(chunks)}, {exchange.response_bytes} bytes"
+    yield from _answer_lines(read_answer(exchange, chunks, Decoder), exchange, chunks)
+
+
+def _header_lines(mark: str, headers: Headers) -> Iterator[str]:
+    for name, value in headers:
+        yield f"{mark}{name}: {value}"
+
+
+def _answer_lines(
+    answer: Answer, exchange: Exchange, chunks: tuple[Chunk, ...]
+) -> Iterator[str]:
+    for choice in answer.choices:
+        for label, text in (
+            ("reasoning", choice.reasoning),
+            ("refusal", choice.refusal),
+            ("answer", choice.text),
+        ):
+            if text:
+                yield f"\n{label}:\n{text}"
+        for call in choice.tool_calls:
+            yield f"\ntool call: {call.name}({call.arguments})"
+    if not answer.choices and exchange.head:
+        decode = Decoder(header(exchange.head.headers, "content-encoding")).decode
+        text = b"".join(decode(chunk.data) for chunk in chunks).decode("utf-8", "replace")
+        yield f"\nbody:\n{text[:2000]}"
+
+
+def _chunk_lines(chunks: tuple[Chunk, ...]) -> Iterator[str]:
+    for number, chunk in enumerate(chunks):
+        yield f"{number:5} {chunk.offset_ns / 1e6:12.3f} ms {len(chunk.data):8} bytes"
+
+
+def _known(number: int | None) -> str:
+    return "unknown" if number is None else f"{number:,}"
+
+
+def _ms(offset_ns: int | None) -> str:
+    return milliseconds(None if offset_ns is None else offset_ns / 1e6)

@@ -1,0 +1,72 @@
+"""One table of options: the CLI, the mitmproxy addons and the README are made from it."""
+
+from dataclasses import dataclass
+
+from replayproxy.model import DEFAULT_CASSETTE
+from replayproxy.playback import Repeat
+
+PREFIX = "replayproxy_"
+"""What an addon's option names begin with: `mitmdump --set replayproxy_db=F`."""
+
+DEFAULT_DATABASE = "replayproxy.db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option, wherever it can be set.
+
+    Attributes:
+        recording: whether recording knows it; `replaying` likewise.
+    """
+
+    name: str
+    default: str
+    metavar: str
+    help: str
+    env: str | None = None
+    choices: tuple[str, ...] = ()
+    recording: bool = True
+    replaying: bool = True
+
+    @property
+    def flag(self) -> str:
+        """As the command line has it: `--db`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def setting(self) -> str:
+        """As mitmproxy has it: `replayproxy_db`."""
+        return PREFIX + self.name
+
+
+DB = Option(
+    name="db",
+    default=DEFAULT_DATABASE,
+    metavar="FILE",
+    help="The SQLite file that holds the recordings.",
+    env="REPLAYPROXY_DB",
+)
+CASSETTE = Option(
+    name="cassette",
+    default=DEFAULT_CASSETTE,
+    metavar="NAME",
+    help="The set of exchanges to record into or to replay; one database holds many.",
+)
+SPEED = Option(
+    name="speed",
+    default="original",
+    metavar="original|instant|X",
+    help="The rhythm of a replay: as recorded, without any waiting, or X times as fast.",
+    recording=False,
+)
+REPEAT = Option(
+    name="repeat",
+    default=Repeat.LAST.value,
+    metavar="|".join(repeat.value for repeat in Repeat),
+    choices=tuple(repeat.value for repeat in Repeat),
+    help="What answers a request once all its recordings were played: the last one again, "
+    "all of them from the start, or an error.",
+    recording=False,
+)
+
+OPTIONS = (DB, CASSETTE, SPEED, REPEAT)

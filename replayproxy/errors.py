@@ -1,0 +1,81 @@
+"""Every exception of the package, one tree.
+
+    ReplayproxyError            what, where, what to do next; `exit_code` for the CLI
+    |- UsageError               an option or argument makes no sense              (2)
+    |  `- MissingExtraError     a feature needs an extra that is not installed    (2)
+    |- ListenError              the address cannot be listened on                 (1)
+    |- ReplayMiss               nothing recorded answers this request             (1)
+    |- UnknownExchangeError     no exchange has this id                           (1)
+    `- DatabaseError            the database cannot be used                       (3)
+
+Fields come first, text second: `str(error)` is one line for a person.
+"""
+
+from pathlib import Path
+
+
+class ReplayproxyError(Exception):
+    """Base of all foreseeable faults. Never shown as a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(ReplayproxyError):
+    """The command line, an option or a configuration value makes no sense."""
+
+    exit_code = 2
+
+
+class MissingExtraError(UsageError):
+    """A feature was asked for whose packages are not installed."""
+
+    def __init__(self, *, feature: str, extra: str, module: str) -> None:
+        self.feature = feature
+        self.extra = extra
+        self.module = module
+        super().__init__(
+            f"{feature} needs the {extra!r} extra ({module} is not installed). "
+            f"Install it with: pipx install --force 'replayproxy[all]'  "
+            f"(or: pip install 'replayproxy[{extra}]')"
+        )
+
+
+class ListenError(ReplayproxyError):
+    """The listen address cannot be bound."""
+
+    def __init__(self, *, host: str, port: int, reason: str) -> None:
+        self.host = host
+        self.port = port
+        self.reason = reason
+        super().__init__(
+            f"cannot listen on {host}:{port}: {reason}. "
+            f"Choose another address with --listen {host}:0 (0 picks a free port)."
+        )
+
+
+class ReplayMiss(ReplayproxyError):
+    """A replayed request has no recorded answer. The message is what the client is told."""
+
+
+class UnknownExchangeError(ReplayproxyError):
+    """No exchange of the database has the id that was asked for."""
+
+    def __init__(self, *, exchange_id: int, path: Path) -> None:
+        self.exchange_id = exchange_id
+        self.path = path
+        super().__init__(
+            f"{path} has no exchange {exchange_id}. See what is there with: "
+            f"replayproxy list --db {path}"
+        )
+
+
+class DatabaseError(ReplayproxyError):
+    """The database file cannot be used; it is left as it was."""
+
+    exit_code = 3
+
+    def __init__(self, *, path: Path, reason: str, hint: str) -> None:
+        self.path = path
+        self.reason = reason
+        self.hint = hint
+        super().__init__(f"cannot use the database {path}: {reason}. {hint}")

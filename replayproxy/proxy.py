@@ -1,0 +1,147 @@
+"""mitmproxy, with our addons and little else. The only module that runs it.
+
+Our own `Master` with just the addons that carry traffic costs half as much per
+exchange as mitmdump's thirty (see tests/benchmarks); its options stay
+mitmproxy's. Needs the `proxy` extra.
+"""
+
+import asyncio
+import importlib.util
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mitmproxy import http, options
+from mitmproxy.addons import block, core, disable_h2c, next_layer, proxyserver, tlsconfig
+from mitmproxy.exceptions import OptionsError
+from mitmproxy.master import Master
+
+from replayproxy.errors import ListenError, UsageError
+from replayproxy.shipped import addons_path
+
+TCP_TIMEOUT_S = 3600
+"""mitmproxy's 10 minutes would cut a model that thinks for longer."""
+
+
+def load_addon(name: str) -> ModuleType:
+    """The script `addons/NAME.py`, as `mitmdump -s` would load it."""
+    path = addons_path(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"replayproxy_addon_{name}", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class _StreamTheRest:
+    """What nobody records passes through as it comes, not after its last byte."""
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if flow.response and flow.response.stream is False:
+            flow.response.stream = True
+
+
+class _Ready:
+    """Tells when all servers are up, or which one is not."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def running(self) -> None:
+        self.event.set()
+
+
+class Proxy:
+    """A running proxy.
+
+    Attributes:
+        port: where it listens.
+    """
+
+    def __init__(self, master: Master, port: int) -> None:
+        self.port = port
+        self._master = master
+
+    async def stop_accepting(self) -> None:
+        """No new connections; those that are open go on."""
+        servers: Any = self._master.addons.get("proxyserver")
+        await servers.servers.update([])
+
+
+@asynccontextmanager
+async def running(
+    addons: Iterable[object],
+    *,
+    mode: str,
+    host: str,
+    port: int,
+    settings: dict[str, Any],
+    confdir: Path,
+) -> AsyncIterator[Proxy]:
+    """Run a proxy for the length of a `with` block.
+
+    Args:
+        addons: ours, in their order.
+        mode: mitmproxy's word for how traffic reaches it: `regular`, `reverse:URL`, ...
+        settings: mitmproxy options, ours (`replayproxy_*`) among them.
+        confdir: where its certificate authority lives.
+
+    Raises:
+        ListenError: the address cannot be bound.
+        UsageError: mitmproxy does not take a mode or a setting.
+    """
+    ready = _Ready()
+    master = Master(options.Options())
+    master.addons.add(
+        core.Core(),
+        block.Block(),
+        disable_h2c.DisableH2C(),
+        proxyserver.Proxyserver(),
+        next_layer.NextLayer(),
+        tlsconfig.TlsConfig(),
+        *addons,
+        _StreamTheRest(),
+        ready,
+    )
+    _configure(master, {**_defaults(confdir, host, port), "mode": [mode], **settings})
+    serving = asyncio.create_task(master.run())
+    up = asyncio.create_task(ready.event.wait())
+    try:
+        await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()
+        yield Proxy(master, _bound_port(master, host, port))
+    finally:
+        up.cancel()
+        master.shutdown()
+        await asyncio.wait({serving})
+
+
+def _defaults(confdir: Path, host: str, port: int) -> dict[str, Any]:
+    return {
+        "listen_host": host,
+        "listen_port": port,
+        "confdir": str(confdir),
+        "block_private": True,
+        "connection_strategy": "lazy",  # so that an upstream that refuses is a recorded 502
+        "tcp_timeout": TCP_TIMEOUT_S,
+    }
+
+
+def _configure(master: Master, settings: dict[str, Any]) -> None:
+    try:
+        master.options.update(**settings)
+    except (OptionsError, KeyError) as error:
+        raise UsageError(str(error)) from error
+
+
+def _bound_port(master: Master, host: str, port: int) -> int:
+    servers: Any = master.addons.get("proxyserver")
+    instances: Sequence[Any] = list(servers.servers)
+    for instance in instances:
+        if error := instance.last_exception:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ListenError(host=host, port=port, reason=reason) from error
+    return int(instances[0].listen_addrs[0][1])

@@ -1,0 +1,206 @@
+"""One exchange while it is being recorded: bytes and times come in, an Exchange comes out.
+
+Rule: the bytes are the truth, all else is derived. Whatever a protocol's
+reader makes of them, or fails to make of them, `Recording` never raises on
+what the wire brought.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol as Interface
+
+from replayproxy.json_text import UNREADABLE, parse_json
+from replayproxy.model import (
+    Answer,
+    Chunk,
+    Ending,
+    Exchange,
+    Headers,
+    Outcome,
+    Request,
+    ResponseHead,
+    header,
+)
+from replayproxy.protocols import detect
+from replayproxy.protocols.base import Protocol, RequestView
+from replayproxy.sse import ServerSentEvent, SSEDecoder
+
+TAG_HEADER = "x-aig-tag"
+MAX_JSON_BYTES = 64 * 1024 * 1024
+"""Longer bodies that are not streams are kept, but not parsed."""
+
+
+class Decode(Interface):
+    """Undoes a content-encoding, piece by piece (see content_coding.Decoder)."""
+
+    def decode(self, data: bytes) -> bytes:
+        """The next decoded bytes."""
+
+
+class Recording:
+    """Feed it in order: `head()`, `chunk()`..., `finish()`. `exchange()` is there at any time."""
+
+    def __init__(
+        self,
+        *,
+        request: Request,
+        started_at: datetime,
+        cassette: str,
+        decoder: Callable[[str | None], Decode],
+    ) -> None:
+        self._request = request
+        self._started_at = started_at
+        self._cassette = cassette
+        self._decoder = decoder
+        self._protocol = detect(request.method, request.path)
+        self._asked = _read_request(self._protocol, request.body)
+        self._head: ResponseHead | None = None
+        self._body: _Body | None = None
+        self._chunk_count = self._response_bytes = 0
+        self._ending: Ending | None = None
+        self._end_offset_ns: int | None = None
+        self._detail: str | None = None
+
+    def head(self, head: ResponseHead) -> None:
+        """Status and headers have arrived."""
+        self._head = head
+        self._body = _Body(self._protocol, head.headers, self._decoder)
+
+    def chunk(self, chunk: Chunk) -> None:
+        """Bytes of the body have arrived."""
+        self._chunk_count += 1
+        self._response_bytes += len(chunk.data)
+        if self._body:
+            self._body.feed(chunk)
+
+    def finish(self, ending: Ending, offset_ns: int, *, detail: str | None = None) -> None:
+        """The transport has ended; `detail` says why if that was not the normal end."""
+        self._ending = ending
+        self._end_offset_ns = offset_ns
+        self._detail = detail
+        if self._body:
+            self._body.end(offset_ns)
+
+    def exchange(self) -> Exchange:
+        """All that is known so far."""
+        body = self._body
+        answer = body.answer() if body else Answer()
+        outcome = self._outcome(answer)
+        return Exchange(
+            cassette=self._cassette,
+            started_at=self._started_at,
+            request=self._request,
+            head=self._head,
+            outcome=outcome,
+            ending=self._ending,
+            error=self._error(answer, outcome),
+            protocol=self._protocol.name,
+            streamed=body is not None and body.streamed,
+            request_model=self._asked.model,
+            response_model=answer.response_model,
+            finish_reason=answer.finish_reason,
+            usage=answer.usage,
+            cost_usd=answer.reported_cost_usd,
+            cost_source=None if answer.reported_cost_usd is None else "reported",
+            first_event_ns=body.first_event_ns if body else None,
+            first_content_ns=body.first_content_ns if body else None,
+            end_offset_ns=self._end_offset_ns,
+            chunk_count=self._chunk_count,
+            response_bytes=self._response_bytes,
+            tag=header(self._request.headers, TAG_HEADER),
+        )
+
+    def _outcome(self, answer: Answer) -> Outcome | None:
+        """The protocol's terminal decides, then the framing (DESIGN: completeness)."""
+        if self._ending is None:
+            return None
+        if answer.complete:
+            return Outcome.COMPLETED
+        if self._ending is Ending.FINISHED:
+            return Outcome.UPSTREAM_CLOSED if self._lacks_terminal(answer) else Outcome.COMPLETED
+        return Outcome(self._ending.value)
+
+    def _lacks_terminal(self, answer: Answer) -> bool:
+        """A stream that ended in order, but before its protocol said that it was whole."""
+        return (
+            self._body is not None
+            and self._body.streamed
+            and self._protocol.has_terminal
+            and answer.finish_reason is None
+            and answer.error is None
+        )
+
+    def _error(self, answer: Answer, outcome: Outcome | None) -> str | None:
+        if answer.error is not None:
+            return answer.error
+        if outcome is Outcome.COMPLETED or outcome is None:
+            return None
+        if self._detail is None and self._ending is Ending.FINISHED:
+            return "the stream ended without the protocol's end"
+        return self._detail
+
+
+class _Body:
+    """The parsed view of one response body, and when its parts arrived."""
+
+    def __init__(
+        self, protocol: Protocol, headers: Headers, decoder: Callable[[str | None], Decode]
+    ) -> None:
+        content_type = (header(headers, "content-type") or "").partition(";")[0].strip().lower()
+        self.streamed = content_type == "text/event-stream"
+        self.first_event_ns: int | None = None
+        self.first_content_ns: int | None = None
+        self._is_json = content_type == "application/json" or content_type.endswith("+json")
+        self._decode = decoder(header(headers, "content-encoding")).decode
+        self._events = SSEDecoder()
+        self._json = bytearray()
+        self._reader = protocol.reader()
+
+    def feed(self, chunk: Chunk) -> None:
+        data = self._decode(chunk.data)
+        if self.streamed:
+            self._read(self._events.feed(data), chunk.offset_ns)
+            return
+        if self.first_event_ns is None:
+            self.first_event_ns = chunk.offset_ns
+        if self._is_json and len(self._json) <= MAX_JSON_BYTES:
+            self._json += data
+
+    def end(self, offset_ns: int) -> None:
+        if self.streamed:
+            self._read(self._events.flush(), offset_ns)
+        elif self._is_json and len(self._json) <= MAX_JSON_BYTES:
+            body = parse_json(bytes(self._json))
+            if body is not UNREADABLE:
+                self._reader.read_json(body)
+
+    def answer(self) -> Answer:
+        return self._reader.answer()
+
+    def _read(self, events: list[ServerSentEvent], offset_ns: int) -> None:
+        for event in events:
+            if self.first_event_ns is None:
+                self.first_event_ns = offset_ns
+            has_content = self._reader.read_event(event)
+            if has_content and self.first_content_ns is None:
+                self.first_content_ns = offset_ns
+
+
+def read_answer(
+    exchange: Exchange, chunks: tuple[Chunk, ...], decoder: Callable[[str | None], Decode]
+) -> Answer:
+    """The parsed view of a stored exchange, derived anew from its bytes."""
+    if exchange.head is None:
+        return Answer()
+    body = _Body(
+        detect(exchange.request.method, exchange.request.path), exchange.head.headers, decoder
+    )
+    for chunk in chunks:
+        body.feed(chunk)
+    body.end(exchange.end_offset_ns or 0)
+    return body.answer()
+
+
+def _read_request(protocol: Protocol, body: bytes) -> RequestView:
+    parsed = parse_json(body) if body else UNREADABLE
+    return RequestView() if parsed is UNREADABLE else protocol.read_request(parsed)

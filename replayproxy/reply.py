@@ -1,0 +1,140 @@
+"""An HTTP/1.1 answer as the bytes of each write: a recorded one, or an error of ours.
+
+Rule: what was recorded is sent; what belongs to the old connection is not.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from replayproxy.model import Exchange, Headers, Request, header, without
+from replayproxy.playback import at, ends_whole, schedule
+from replayproxy.protocols import detect
+from replayproxy.redaction import FINGERPRINT_PREFIX, is_kept
+from replayproxy.session import Hit
+
+MARK = "x-replayproxy"
+EXCHANGE_MARK = "x-replayproxy-exchange"
+
+_OF_THE_CONNECTION = frozenset(
+    {
+        "alt-svc",
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        EXCHANGE_MARK,
+        MARK,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What leaves, and when.
+
+    Attributes:
+        writes: seconds after the request, and the bytes of one socket write.
+        whole: False if the connection is to break off after the last write.
+        keep_alive: whether the connection can be used again.
+    """
+
+    writes: Iterator[tuple[float, bytes]]
+    whole: bool
+    keep_alive: bool
+
+
+def recorded(hit: Hit, request: Request, *, speed: float, keep_alive: bool) -> Reply:
+    """A recorded answer, in its own framing and at its own times."""
+    exchange = hit.exchange
+    framing = _Framing.of(exchange, request)
+    keep_alive = keep_alive and framing.reusable and ends_whole(exchange)
+    return Reply(
+        writes=_writes(hit, framing, speed=speed, keep_alive=keep_alive),
+        whole=ends_whole(exchange),
+        keep_alive=keep_alive,
+    )
+
+
+def problem(
+    request: Request, *, status: int, mark: str, message: str, code: str, keep_alive: bool
+) -> Reply:
+    """An error of ours, in the shape that the clients of the request's API show."""
+    error = detect(request.method, request.path).error_body(message=message, code=code)
+    body = json.dumps(error).encode()
+    headers: Headers = (
+        ("content-type", "application/json"),
+        ("content-length", str(len(body))),
+        (MARK, mark),
+        ("x-should-retry", "false"),
+    )
+    data = _head(status, HTTPStatus(status).phrase, headers, keep_alive=keep_alive)
+    if request.method != "HEAD":
+        data += body
+    return Reply(writes=iter([(0.0, data)]), whole=True, keep_alive=keep_alive)
+
+
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Framing:
+    """How the receiver learns where a body ends."""
+
+    has_body: bool
+    chunked: bool
+    reusable: bool
+
+    @classmethod
+    def of(cls, exchange: Exchange, request: Request) -> "_Framing":
+        assert exchange.head is not None
+        status, headers = exchange.head.status, exchange.head.headers
+        if request.method == "HEAD" or status in {204, 304} or status < 200:
+            return cls(has_body=False, chunked=False, reusable=True)
+        if header(headers, "content-length") is not None:
+            return cls(has_body=True, chunked=False, reusable=True)
+        was_http1 = exchange.head.http_version.startswith("HTTP/1")
+        until_close = was_http1 and header(headers, "transfer-encoding") is None
+        chunked = not until_close and request.http_version != "HTTP/1.0"
+        return cls(has_body=True, chunked=chunked, reusable=chunked)
+
+
+def _writes(
+    hit: Hit, framing: _Framing, *, speed: float, keep_alive: bool
+) -> Iterator[tuple[float, bytes]]:
+    exchange = hit.exchange
+    assert exchange.head is not None
+    kept = tuple(
+        (name, value)
+        for name, value in without(exchange.head.headers, _OF_THE_CONNECTION)
+        if is_kept(name) or not value.startswith(FINGERPRINT_PREFIX)
+    )
+    marks: Headers = ((MARK, "hit"), (EXCHANGE_MARK, str(exchange.id)))
+    framed: Headers = (("Transfer-Encoding", "chunked"),) if framing.chunked else ()
+    head = _head(
+        exchange.head.status,
+        exchange.head.reason,
+        (*kept, *framed, *marks),
+        keep_alive=keep_alive,
+    )
+    yield at(exchange.head.offset_ns, speed=speed), head
+    if framing.has_body:
+        for write in schedule(hit.chunks, speed=speed):
+            if framing.chunked:
+                yield write.at_s, b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in write.parts if p)
+            else:
+                yield write.at_s, b"".join(write.parts)
+    last = b"0\r\n\r\n" if framing.chunked and ends_whole(exchange) else b""
+    yield at(exchange.end_offset_ns, speed=speed), last
+
+
+def _head(status: int, reason: str, headers: Headers, *, keep_alive: bool) -> bytes:
+    lines = [f"HTTP/1.1 {status} {reason}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    if not keep_alive:
+        lines.append("Connection: close")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

@@ -1,0 +1,125 @@
+"""The schema's history: one numbered function a change, never edited once released.
+
+`docs` for people who open the file: see the comments in the SQL; they stay in
+`sqlite_schema`.
+"""
+
+from sqlite_utils import Database, Migrations
+
+APPLICATION_ID = 0x72706C79
+"""`PRAGMA application_id` of our files: "rply"."""
+
+migrations = Migrations("replayproxy")
+
+
+@migrations()
+def m001_exchanges(db: Database) -> None:
+    """Exchanges, their requests and responses, bodies, and streams in flight."""
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    for statement in _M001:
+        db.execute(statement)
+
+
+_M001 = (
+    """
+CREATE TABLE settings (
+  name TEXT PRIMARY KEY,
+  value BLOB NOT NULL
+) STRICT
+""",
+    """
+CREATE TABLE runs (           -- one start of a recorder
+  id INTEGER PRIMARY KEY,
+  started_at TEXT NOT NULL,   -- ISO 8601, UTC
+  ended_at TEXT,              -- null: running, or killed
+  pid INTEGER NOT NULL,
+  version TEXT NOT NULL
+) STRICT
+""",
+    """
+CREATE TABLE bodies (         -- each content once
+  id INTEGER PRIMARY KEY,
+  sha256 BLOB NOT NULL UNIQUE,
+  size INTEGER NOT NULL,      -- before compression
+  data BLOB NOT NULL          -- zstd
+) STRICT
+""",
+    """
+CREATE TABLE exchanges (      -- what one looks at and counts; the bytes are elsewhere
+  id INTEGER PRIMARY KEY,     -- in the order of their requests
+  cassette TEXT NOT NULL,
+  started_at TEXT NOT NULL,   -- ISO 8601, UTC, microseconds
+  method TEXT NOT NULL,
+  host TEXT NOT NULL,
+  path TEXT NOT NULL,
+  status INTEGER,
+  outcome TEXT CHECK (outcome IN
+    ('completed', 'client_closed', 'upstream_closed', 'interrupted')), -- null: still running
+  error TEXT,
+  protocol TEXT NOT NULL,
+  provider TEXT,
+  streamed INTEGER NOT NULL DEFAULT 0,
+  request_model TEXT,
+  response_model TEXT,
+  finish_reason TEXT,
+  input_tokens INTEGER,       -- includes cached ones
+  output_tokens INTEGER,      -- includes reasoning
+  cache_read_tokens INTEGER,
+  cache_write_tokens INTEGER,
+  reasoning_tokens INTEGER,
+  cost_usd REAL,
+  cost_source TEXT,           -- who says so, or why there is none
+  time_to_headers_ms REAL,    -- all times: since the last byte of the request
+  time_to_first_chunk_ms REAL,
+  time_to_first_content_ms REAL,
+  duration_ms REAL,
+  chunk_count INTEGER,
+  request_bytes INTEGER,
+  response_bytes INTEGER,
+  tag TEXT,
+  run_id INTEGER NOT NULL REFERENCES runs (id)
+) STRICT
+""",
+    """
+CREATE TABLE requests (
+  exchange_id INTEGER PRIMARY KEY REFERENCES exchanges (id) ON DELETE CASCADE,
+  match_key TEXT,             -- mk1:..., what a replay looks for
+  scheme TEXT NOT NULL,
+  port INTEGER NOT NULL,
+  query TEXT NOT NULL,        -- without secrets
+  http_version TEXT NOT NULL,
+  headers TEXT NOT NULL,      -- JSON [[name, value], ...], without secrets
+  body_id INTEGER REFERENCES bodies (id)
+) STRICT
+""",
+    """
+CREATE TABLE responses (
+  exchange_id INTEGER PRIMARY KEY REFERENCES exchanges (id) ON DELETE CASCADE,
+  reason TEXT NOT NULL,
+  http_version TEXT NOT NULL,
+  headers TEXT NOT NULL,      -- JSON [[name, value], ...], without secrets
+  headers_offset_ns INTEGER NOT NULL,
+  end_offset_ns INTEGER,
+  ending TEXT,                -- how the transport ended; null: still running
+  body_id INTEGER REFERENCES bodies (id),
+  chunk_table BLOB            -- (offset_ns, length) a chunk, varints; see the view "chunks"
+) STRICT
+""",
+    """
+CREATE TABLE journal (        -- streams in flight, piece by piece; empty when all is done
+  exchange_id INTEGER NOT NULL REFERENCES exchanges (id) ON DELETE CASCADE,
+  seq INTEGER NOT NULL,
+  data BLOB NOT NULL,         -- the pieces of an exchange, joined, are one zstd frame
+  chunk_table BLOB NOT NULL,
+  PRIMARY KEY (exchange_id, seq)
+) STRICT
+""",
+    "CREATE INDEX requests_match_key ON requests (match_key, exchange_id)",
+    "CREATE INDEX exchanges_started_at ON exchanges (started_at)",
+    "CREATE INDEX exchanges_cassette_path ON exchanges (cassette, path, id)",
+    "CREATE INDEX exchanges_unfinished ON exchanges (run_id) WHERE outcome IS NULL",
+    "CREATE INDEX exchanges_request_model ON exchanges (request_model, started_at)",
+    "CREATE INDEX exchanges_error ON exchanges (started_at) WHERE error IS NOT NULL",
+    "CREATE INDEX requests_body ON requests (body_id)",
+    "CREATE INDEX responses_body ON responses (body_id)",
+)

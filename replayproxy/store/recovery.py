@@ -1,0 +1,52 @@
+"""What a killed run left behind: its open exchanges become `interrupted`."""
+
+import sqlite3
+from pathlib import Path
+
+from replayproxy.content_coding import Decoder
+from replayproxy.model import Ending
+from replayproxy.recording import Recording
+from replayproxy.store import bodies, journal, packing
+from replayproxy.store.compression import decompress
+from replayproxy.store.liveness import is_alive
+from replayproxy.store.reader import read_exchange
+from replayproxy.store.reel import finish
+
+
+def recover(connection: sqlite3.Connection, path: Path, *, this_run: int) -> int:
+    """Finish the exchanges of runs that are really dead; returns how many there were.
+
+    The bytes up to the last flush are kept, with their timing.
+    """
+    unfinished = connection.execute(
+        "SELECT run_id, id FROM exchanges WHERE outcome IS NULL ORDER BY run_id, id"
+    ).fetchall()
+    dead = {run for run in {row[0] for row in unfinished} - {this_run} if not is_alive(path, run)}
+    left_behind = [exchange_id for run, exchange_id in unfinished if run in dead]
+    with connection:
+        for exchange_id in left_behind:
+            _interrupt(connection, exchange_id)
+    return len(left_behind)
+
+
+def _interrupt(connection: sqlite3.Connection, exchange_id: int) -> None:
+    exchange = read_exchange(connection, exchange_id)
+    assert exchange is not None
+    pieces, table = journal.read(connection, exchange_id)
+    body = decompress(pieces) if pieces else b""
+    recording = Recording(
+        request=exchange.request,
+        started_at=exchange.started_at,
+        cassette=exchange.cassette,
+        decoder=Decoder,
+    )
+    last_ns = 0
+    if exchange.head:
+        recording.head(exchange.head)
+        last_ns = exchange.head.offset_ns
+    for chunk in packing.cut(body, table):
+        recording.chunk(chunk)
+        last_ns = chunk.offset_ns
+    recording.finish(Ending.INTERRUPTED, last_ns, detail="the recorder was killed")
+    body_id = bodies.put(connection, body)
+    finish(connection, exchange_id, recording.exchange(), body_id, table)

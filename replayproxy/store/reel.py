@@ -1,0 +1,174 @@
+"""One exchange on its way into the database: what is saved, what is not yet.
+
+A reel belongs to the writer thread. `take()` consumes what the traffic brought;
+`save()` writes it inside the writer's transaction; `saved()` is called once that
+has been committed. Until then a failed `save()` can be tried again and again.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from replayproxy.content_coding import Decoder
+from replayproxy.matching import match_key
+from replayproxy.model import Chunk, Ending, Exchange, Request, ResponseHead
+from replayproxy.recording import Recording
+from replayproxy.redaction import redact_headers, redact_query
+from replayproxy.store import bodies, journal, packing, rows
+from replayproxy.store.compression import StreamCompressor
+from replayproxy.store.sql import insert, update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The transport's end, as the traffic's thread saw it."""
+
+    ending: Ending
+    offset_ns: int
+    detail: str | None = None
+
+
+type Item = ResponseHead | Chunk | End
+type Enrich = Callable[[Exchange], Exchange]
+"""Adds what a recording cannot know by itself (provider, cost) to a finished exchange."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an exchange stands in the database."""
+
+    exchange_id: int
+    head: bool = False
+    pieces: int = 0
+
+
+class Reel:
+    """The writer's side of one exchange."""
+
+    def __init__(
+        self, *, request: Request, started_at: datetime, cassette: str, run_id: int
+    ) -> None:
+        self.finished = False
+        self.exchange: Exchange | None = None
+        """The final exchange, once `take` has seen the end."""
+        self._request = request
+        self._run_id = run_id
+        self._recording = Recording(
+            request=request, started_at=started_at, cassette=cassette, decoder=Decoder
+        )
+        self._head: ResponseHead | None = None
+        self._body = StreamCompressor()
+        self._piece = bytearray()
+        self._table = bytearray()
+        self._last_offset_ns = self._table_ends_ns = 0
+        self._place: Place | None = None
+        self._next_place: Place | None = None
+
+    @property
+    def last_offset_ns(self) -> int:
+        """When something last arrived."""
+        return self._last_offset_ns
+
+    def take(self, items: list[Item], enrich: Enrich) -> int:
+        """Consume what has arrived since the last time; returns its bytes of body."""
+        data: list[bytes] = []
+        sizes: list[tuple[int, int]] = []
+        for item in items:
+            match item:
+                case Chunk():
+                    self._recording.chunk(item)
+                    data.append(item.data)
+                    sizes.append((item.offset_ns, len(item.data)))
+                case ResponseHead():
+                    self._recording.head(item)
+                    self._head = item
+                    self._last_offset_ns = item.offset_ns
+                case End():
+                    self._recording.finish(item.ending, item.offset_ns, detail=item.detail)
+                    self.finished = True
+        if data:
+            self._piece += self._body.compress(b"".join(data))
+            self._table += packing.pack(sizes, base_ns=self._table_ends_ns)
+            self._last_offset_ns = self._table_ends_ns = sizes[-1][0]
+        if self.finished and self.exchange is None:
+            self._piece += self._body.finish()
+            self.exchange = enrich(self._recording.exchange())
+        return sum(size for _, size in sizes)
+
+    def save(self, connection: sqlite3.Connection, key: bytes) -> None:
+        """Write what is not yet written; `key` is the database's fingerprint key."""
+        place = self._place or self._insert(connection, key)
+        if self._head and not place.head:
+            self._insert_head(connection, place.exchange_id, self._head, key)
+            place = replace(place, head=True)
+        if self.exchange is not None:
+            self._finish(connection, place, self.exchange)
+        elif self._piece:
+            journal.append(
+                connection, place.exchange_id, place.pieces, bytes(self._piece), bytes(self._table)
+            )
+            place = replace(place, pieces=place.pieces + 1)
+        self._next_place = place
+
+    def saved(self) -> None:
+        """What `save` wrote is committed."""
+        self._place = self._next_place
+        self._piece.clear()
+        self._table.clear()
+
+    def _insert(self, connection: sqlite3.Connection, key: bytes) -> Place:
+        request = self._request
+        columns = rows.exchange_columns(self.exchange or self._recording.exchange())
+        exchange_id = insert(connection, "exchanges", {**columns, "run_id": self._run_id})
+        stored = replace(
+            request,
+            headers=redact_headers(request.headers, key=key),
+            query=redact_query(request.query, key=key),
+        )
+        insert(
+            connection,
+            "requests",
+            {
+                "exchange_id": exchange_id,
+                "match_key": match_key(request),
+                "body_id": bodies.put(connection, request.body),
+                **rows.request_columns(stored),
+            },
+        )
+        return Place(exchange_id=exchange_id)
+
+    def _insert_head(
+        self, connection: sqlite3.Connection, exchange_id: int, head: ResponseHead, key: bytes
+    ) -> None:
+        stored = replace(head, headers=redact_headers(head.headers, key=key))
+        insert(connection, "responses", {"exchange_id": exchange_id, **rows.head_columns(stored)})
+
+    def _finish(self, connection: sqlite3.Connection, place: Place, exchange: Exchange) -> None:
+        pieces, tables = journal.read(connection, place.exchange_id)
+        body_id = bodies.put_compressed(
+            connection,
+            sha256=self._body.sha256,
+            size=self._body.size,
+            data=pieces + bytes(self._piece),
+        )
+        finish(connection, place.exchange_id, exchange, body_id, tables + bytes(self._table))
+
+
+def finish(
+    connection: sqlite3.Connection,
+    exchange_id: int,
+    exchange: Exchange,
+    body_id: int | None,
+    chunk_table: bytes,
+) -> None:
+    """Turn a row that was in flight into a finished one; its journal goes."""
+    update(connection, "exchanges", rows.exchange_columns(exchange), id=exchange_id)
+    response = {
+        "body_id": body_id,
+        "chunk_table": chunk_table,
+        "ending": exchange.ending,
+        "end_offset_ns": exchange.end_offset_ns,
+    }
+    update(connection, "responses", response, exchange_id=exchange_id)
+    journal.clear(connection, exchange_id)

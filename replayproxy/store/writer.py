@@ -1,0 +1,262 @@
+"""The writer thread: the only one that writes the database.
+
+Rule: whatever happens to the disk, the traffic never waits. Its thread appends
+to a `Tape` and goes on; the writer gathers for a moment, then commits what all
+tapes brought in one transaction. While the database can't be written the tapes
+stay in memory, up to a limit; past it, recordings are given up and counted.
+"""
+
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from os import getpid
+from pathlib import Path
+
+from replayproxy import __version__
+from replayproxy.model import Ending, Exchange, Request
+from replayproxy.store import rows
+from replayproxy.store.connection import fingerprint_key, open_for_writing
+from replayproxy.store.liveness import RunLock
+from replayproxy.store.recovery import recover
+from replayproxy.store.reel import End, Enrich, Reel
+from replayproxy.store.sql import insert, update
+from replayproxy.store.tape import Tape
+
+logger = logging.getLogger(__name__)
+
+GATHER_S = 0.08
+RETRY_S = 0.25
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+CLOSE_PATIENCE_S = 5.0
+
+
+@dataclass(slots=True)
+class _Spool:
+    """A tape and its reel: one exchange in the writer's hands."""
+
+    tape: Tape
+    reel: Reel
+
+
+class Writer:
+    """Records exchanges into one database. `close()` stores all that is left.
+
+    Attributes:
+        recorded: exchanges stored so far, whatever their outcome.
+        not_recorded: exchanges lost, wholly or in part.
+        interrupted_before: exchanges that earlier, killed runs had left open.
+
+    Raises:
+        DatabaseError: when it is made and the database cannot be used.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        enrich: Enrich = lambda exchange: exchange,
+        on_stored: Callable[[Exchange], None] = lambda exchange: None,
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
+    ) -> None:
+        self.path = path
+        self.recorded = 0
+        self._enrich = enrich
+        self._on_stored = on_stored
+        self._max_waiting_bytes = max_waiting_bytes
+        # Each of these is added to by one thread only, so that none is ever torn.
+        self._submitted_bytes = self._lost_by_traffic = 0
+        self._taken_bytes = self._settled_bytes = self._lost_by_writer = 0
+        self._complained: set[str] = set()
+        self._connection = open_for_writing(path).conn
+        self._key = fingerprint_key(self._connection)
+        with self._connection:
+            run = {"started_at": _now(), "pid": getpid(), "version": __version__}
+            self._run_id = insert(self._connection, "runs", run)
+        self._lock = RunLock(path, self._run_id)
+        self.interrupted_before = recover(self._connection, path, this_run=self._run_id)
+        self._queue: queue.SimpleQueue[Tape | None] = queue.SimpleQueue()
+        self._spools: dict[Tape, _Spool] = {}
+        self._close_lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="replayproxy-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def not_recorded(self) -> int:
+        """How many exchanges were lost, wholly or in part."""
+        return self._lost_by_traffic + self._lost_by_writer
+
+    # -- the traffic's thread ------------------------------------------------------------------
+
+    def record(self, request: Request, *, started_at: datetime, cassette: str) -> Tape:
+        """Begin a recording; the tape takes what comes back."""
+        return Tape(self._submit, request=request, started_at=started_at, cassette=cassette)
+
+    def lose(self, reason: str) -> None:
+        """Count an exchange that a fault kept from being recorded; says why, once."""
+        self._lost_by_traffic += 1
+        self._complain(reason)
+
+    def _submit(self, tape: Tape, size: int) -> bool:
+        """There is something new on the tape; False if there is no room for more."""
+        fits = self._submitted_bytes + size - self._settled_bytes <= self._max_waiting_bytes
+        if not fits:
+            self.lose("recordings given up: the database could not be written fast enough")
+            if not tape.items:  # not even begun: nothing of it is kept
+                return False
+        self._submitted_bytes += size
+        if not tape.queued:
+            tape.queued = True
+            self._queue.put(tape)
+        return fits
+
+    def close(self, *, patience_s: float = CLOSE_PATIENCE_S) -> None:
+        """Store what is left and mark what is still open `interrupted`. Twice does no harm."""
+        with self._close_lock:
+            if self._thread.is_alive():
+                self._patience_s = patience_s
+                self._queue.put(None)
+                self._thread.join()
+
+    # -- the writer's thread -------------------------------------------------------------------
+
+    def _run(self) -> None:
+        waiting: dict[Tape, None] = {}
+        closing = False
+        while not closing:
+            closing = self._gather(waiting)
+            if waiting and not self._store(waiting) and not closing:
+                time.sleep(RETRY_S)
+        self._finish(waiting)
+
+    def _gather(self, waiting: dict[Tape, None]) -> bool:
+        """Collect tapes with news for a moment, in their order; True when it is time to close."""
+        deadline = time.monotonic() + GATHER_S if waiting else None
+        while True:
+            try:
+                patience = None if deadline is None else max(0.0, deadline - time.monotonic())
+                tape = self._queue.get(timeout=patience)
+            except queue.Empty:
+                return False
+            if tape is None:
+                return True
+            waiting[tape] = None
+            deadline = deadline or time.monotonic() + GATHER_S
+
+    def _store(self, waiting: dict[Tape, None]) -> bool:
+        """Commit what the tapes brought; False if it has to be tried again."""
+        spools = [spool for tape in list(waiting) if (spool := self._take(tape, waiting))]
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            kept = [spool for spool in spools if self._save(spool, waiting)]
+            connection.commit()
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.rollback()
+            self._complain(f"the database {self.path} cannot be written: {error}; trying again")
+            return False
+        self._settled_bytes = self._taken_bytes
+        waiting.clear()
+        for spool in kept:
+            self._settle(spool)
+        return True
+
+    def _take(self, tape: Tape, waiting: dict[Tape, None]) -> _Spool | None:
+        """Move what is on the tape to its reel; None if that failed."""
+        tape.queued = False
+        spool = self._spools.get(tape)
+        try:
+            if spool is None:
+                spool = self._spools[tape] = self._spool(tape)
+            items = [tape.items.popleft() for _ in range(len(tape.items))]
+            self._taken_bytes += spool.reel.take(items, self._enrich)
+        except Exception as error:  # a fault of ours costs one recording, not the others
+            self._give_up(tape, waiting, error)
+            return None
+        return spool
+
+    def _spool(self, tape: Tape) -> _Spool:
+        self._taken_bytes += len(tape.request.body)
+        reel = Reel(
+            request=tape.request,
+            started_at=tape.started_at,
+            cassette=tape.cassette,
+            run_id=self._run_id,
+        )
+        return _Spool(tape, reel)
+
+    def _save(self, spool: _Spool, waiting: dict[Tape, None]) -> bool:
+        """Write one exchange; a fault that is its own costs only this one."""
+        self._connection.execute("SAVEPOINT exchange")
+        try:
+            spool.reel.save(self._connection, self._key)
+        except (sqlite3.OperationalError, sqlite3.InternalError):
+            raise  # the disk's fault, or a lock's: all of them are tried again
+        except Exception as error:
+            if type(error) is sqlite3.DatabaseError:
+                raise  # a damaged file
+            self._connection.execute("ROLLBACK TO exchange")
+            self._give_up(spool.tape, waiting, error)
+            return False
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("RELEASE exchange")
+        return True
+
+    def _settle(self, spool: _Spool) -> None:
+        spool.reel.saved()
+        if spool.reel.exchange is None:
+            return
+        del self._spools[spool.tape]
+        self.recorded += 1
+        try:
+            self._on_stored(spool.reel.exchange)
+        except Exception as error:  # telling others must not stop the recording
+            self._complain(f"after storing an exchange: {error!r}")
+
+    def _give_up(self, tape: Tape, waiting: dict[Tape, None], error: Exception) -> None:
+        tape.ended = True
+        tape.items.clear()
+        waiting.pop(tape, None)
+        self._spools.pop(tape, None)
+        self._lost_by_writer += 1
+        self._complain(f"an exchange was not recorded: {error!r}")
+
+    def _complain(self, reason: str) -> None:
+        """Once for each reason: a broken disk must not fill the log as well."""
+        if reason not in self._complained:
+            self._complained.add(reason)
+            logger.error("replayproxy: %s (the traffic is not affected)", reason)
+
+    def _finish(self, waiting: dict[Tape, None]) -> None:
+        now = time.monotonic()
+        for tape, spool in self._spools.items():
+            if not spool.reel.finished:
+                end = End(
+                    ending=Ending.INTERRUPTED,
+                    offset_ns=spool.reel.last_offset_ns,
+                    detail="the recorder was stopped",
+                )
+                tape.ended = True
+                tape.items.append(end)
+                waiting[tape] = None
+        while waiting and not self._store(waiting) and time.monotonic() - now < self._patience_s:
+            time.sleep(RETRY_S)
+        self._lost_by_writer += len(waiting)
+        try:
+            update(self._connection, "runs", {"ended_at": _now()}, id=self._run_id)
+            self._connection.commit()
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            self._complain(f"the database {self.path} cannot be closed in order: {error}")
+        self._connection.close()
+        self._lock.release()
+
+
+def _now() -> str:
+    return rows.to_timestamp(datetime.now(UTC))
