@@ -54,7 +54,7 @@ class _Capture:
             self.streamed = True
             if data:
                 self.tape.chunk(self.offset_ns(), data)
-        except Exception as error:  # an exception here would delete these bytes from the stream
+        except Exception as error:  # noqa: BLE001 (it would delete these bytes)
             self._lose(repr(error))
         return data
 
@@ -69,7 +69,7 @@ def _fails_open(
     def guarded(self: "Recorder", flow: http.HTTPFlow) -> None:
         try:
             hook(self, flow)
-        except Exception as error:  # never the traffic's problem
+        except Exception as error:  # noqa: BLE001 (never the traffic's problem)
             self.give_up(flow, error)
 
     return guarded
@@ -120,8 +120,10 @@ class Recorder:
     def request(self, flow: http.HTTPFlow) -> None:
         start_ns = time.monotonic_ns()
         upgrades = "upgrade" in flow.request.headers
-        if self._writer is None or upgrades or not self._records(
-            flow.request.pretty_host, flow.request.path.partition("?")[0]
+        if (
+            self._writer is None
+            or upgrades
+            or not self._records(flow.request.pretty_host, flow.request.path.partition("?")[0])
         ):
             return
         tape = self._writer.record(

@@ -47,7 +47,7 @@ class Decoder:
         try:
             for step in self._steps:
                 data = step(data)
-        except Exception as error:  # each codec has its own exceptions; all mean the same here
+        except Exception as error:  # noqa: BLE001 (each codec has exceptions of its own)
             self.problem = f"cannot be decoded: {error}"
             return b""
         self._written += len(data)

@@ -7,7 +7,7 @@ answered one after the other.
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
 from contextlib import suppress
 from typing import Protocol as Interface
 from typing import cast
@@ -143,10 +143,10 @@ class _Connection(asyncio.Protocol):
                 else:
                     return
         except h11.RemoteProtocolError as error:
-            self._play_later(self._handler.refuse(str(error)), self._loop.time())
+            self._play_later(self._handler.refuse(str(error)), time.monotonic())
 
     def _answer(self) -> None:
-        read_at = self._loop.time()
+        read_at = time.monotonic()  # not the loop's time: uvloop's is coarse
         assert self._request is not None
         request = to_request(self._request, bytes(self._body))
         keep_alive = self._parser.our_state is not h11.MUST_CLOSE
@@ -163,11 +163,10 @@ class _Connection(asyncio.Protocol):
     async def _play(self, reply: Reply, start: float) -> None:
         """Write each part at its deadline: absolute ones, so that delays don't add up."""
         try:
-            for at_s, data in reply.writes:
-                # a turn of the loop even when it is late: what was apart stays apart
-                await asyncio.sleep(max(0.0, start + at_s - self._loop.time()))
-                if data:
-                    self._transport.write(data)
+            for write in reply.writes:
+                await _until(start + write.at_s)
+                if write.parts:
+                    self._transport.write(b"".join(write.parts))
                     await self._writable.wait()
         except Exception:  # fails closed: half an answer must not pass for a whole one
             logger.exception("replayproxy: a reply could not be written to its end")
@@ -186,6 +185,18 @@ class _Connection(asyncio.Protocol):
             self._connections.discard(self)
             return
         self._transport.close()
+
+
+async def _until(deadline: float) -> None:
+    """Sleep until then, never less: loops round their timers to the millisecond.
+
+    One turn of the loop even when it is late: what was apart stays apart.
+    """
+    while True:
+        remaining = deadline - time.monotonic()
+        await asyncio.sleep(max(0.0, remaining))
+        if remaining <= 0:
+            return
 
 
 def _parser() -> h11.Connection:

@@ -29,7 +29,8 @@ def load_addon(name: str) -> ModuleType:
     """The script `addons/NAME.py`, as `mitmdump -s` would load it."""
     path = addons_path(f"{name}.py")
     spec = importlib.util.spec_from_file_location(f"replayproxy_addon_{name}", path)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

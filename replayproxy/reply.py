@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from replayproxy.model import Exchange, Headers, Request, header, without
-from replayproxy.playback import at, ends_whole, schedule
+from replayproxy.playback import Write, at, ends_whole, schedule
 from replayproxy.protocols import detect
 from replayproxy.redaction import FINGERPRINT_PREFIX, is_kept
 from replayproxy.session import Hit
 
 MARK = "x-replayproxy"
 EXCHANGE_MARK = "x-replayproxy-exchange"
+
+_LAST_CHUNK = b"0\r\n\r\n"
 
 _OF_THE_CONNECTION = frozenset(
     {
@@ -39,12 +41,12 @@ class Reply:
     """What leaves, and when.
 
     Attributes:
-        writes: seconds after the request, and the bytes of one socket write.
+        writes: in their order; the parts of each are sent as one.
         whole: False if the connection is to break off after the last write.
         keep_alive: whether the connection can be used again.
     """
 
-    writes: Iterator[tuple[float, bytes]]
+    writes: Iterator[Write]
     whole: bool
     keep_alive: bool
 
@@ -76,9 +78,7 @@ def problem(
     data = _head(status, HTTPStatus(status).phrase, headers, keep_alive=keep_alive)
     if request.method != "HEAD":
         data += body
-    return Reply(writes=iter([(0.0, data)]), whole=True, keep_alive=keep_alive)
-
-
+    return Reply(writes=iter([Write(at_s=0.0, parts=(data,))]), whole=True, keep_alive=keep_alive)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +103,7 @@ class _Framing:
         return cls(has_body=True, chunked=chunked, reusable=chunked)
 
 
-def _writes(
-    hit: Hit, framing: _Framing, *, speed: float, keep_alive: bool
-) -> Iterator[tuple[float, bytes]]:
+def _writes(hit: Hit, framing: _Framing, *, speed: float, keep_alive: bool) -> Iterator[Write]:
     exchange = hit.exchange
     assert exchange.head is not None
     kept = tuple(
@@ -115,21 +113,20 @@ def _writes(
     )
     marks: Headers = ((MARK, "hit"), (EXCHANGE_MARK, str(exchange.id)))
     framed: Headers = (("Transfer-Encoding", "chunked"),) if framing.chunked else ()
-    head = _head(
-        exchange.head.status,
-        exchange.head.reason,
-        (*kept, *framed, *marks),
-        keep_alive=keep_alive,
-    )
-    yield at(exchange.head.offset_ns, speed=speed), head
-    if framing.has_body:
-        for write in schedule(hit.chunks, speed=speed):
-            if framing.chunked:
-                yield write.at_s, b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in write.parts if p)
-            else:
-                yield write.at_s, b"".join(write.parts)
-    last = b"0\r\n\r\n" if framing.chunked and ends_whole(exchange) else b""
-    yield at(exchange.end_offset_ns, speed=speed), last
+    headers: Headers = (*kept, *framed, *marks)
+    head = _head(exchange.head.status, exchange.head.reason, headers, keep_alive=keep_alive)
+    yield Write(at_s=at(exchange.head.offset_ns, speed=speed), parts=(head,))
+    if not framing.has_body:
+        return
+    for write in schedule(hit.chunks, speed=speed):
+        yield Write(at_s=write.at_s, parts=_chunked(write.parts)) if framing.chunked else write
+    last = (_LAST_CHUNK,) if framing.chunked and ends_whole(exchange) else ()
+    yield Write(at_s=at(exchange.end_offset_ns, speed=speed), parts=last)
+
+
+def _chunked(parts: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Each part as one HTTP chunk (an empty one would end the body)."""
+    return tuple(b"%x\r\n%b\r\n" % (len(part), part) for part in parts if part)
 
 
 def _head(status: int, reason: str, headers: Headers, *, keep_alive: bool) -> bytes:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol as Interface
 
 from replayproxy.errors import ReplayMiss
+from replayproxy.json_text import UNREADABLE, parse_json
 from replayproxy.matching import Difference, first_difference, likeness, match_key
 from replayproxy.model import Chunk, Exchange, Request
 from replayproxy.playback import Playlist, Repeat
 from replayproxy.protocols import detect
-from replayproxy.json_text import UNREADABLE, parse_json
 
 _CANDIDATES = 200
 _SHOWN = 120

@@ -6,7 +6,7 @@ from types import FrameType
 
 
 class StopSignals:
-    """Make one inside a running event loop; `asked` is set by the first signal, `urged` by a second."""
+    """`asked` is set by the first signal, `urged` by a second. Make it in a running event loop."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()

@@ -3,6 +3,7 @@
 import click
 
 from replayproxy import __version__
+from replayproxy.cli.demo import demo
 from replayproxy.cli.list_ import list_exchanges
 from replayproxy.cli.record import record
 from replayproxy.cli.replay import replay
@@ -11,16 +12,8 @@ from replayproxy.cli.text import one_line
 from replayproxy.errors import ReplayproxyError
 
 
-class _Failure(click.ClickException):
-    """One of our errors, as click reports its own: one line, no traceback."""
-
-    def __init__(self, error: ReplayproxyError) -> None:
-        super().__init__(one_line(str(error)))
-        self.exit_code = error.exit_code
-
-
 class _Commands(click.Group):
-    """The commands, in the order of their use."""
+    """The commands, in the order of their use. Our errors are one line, not a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -29,7 +22,8 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ReplayproxyError as error:
-            raise _Failure(error) from error
+            click.echo(f"Error: {one_line(str(error))}", err=True)
+            ctx.exit(error.exit_code)
 
 
 @click.group(
@@ -49,5 +43,5 @@ def main() -> None:
     """
 
 
-for command in (record, replay, list_exchanges, show):
+for command in (record, replay, list_exchanges, show, demo):
     main.add_command(command)

@@ -12,7 +12,7 @@ from replayproxy.playback import parse_speed
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class _Address(click.ParamType):
+class _Address(click.ParamType[tuple[str, int]]):
     """`HOST:PORT` or `PORT`, as a pair."""
 
     name = "address"
@@ -28,7 +28,7 @@ class _Address(click.ParamType):
         return host.strip("[]") or "127.0.0.1", int(port)
 
 
-class _Speed(click.ParamType):
+class _Speed(click.ParamType[float]):
     name = "speed"
 
     def convert(
@@ -52,7 +52,9 @@ def from_table(option: config.Option, **extra: Any) -> Decorator:
 
 
 db_option = from_table(
-    config.DB, type=click.Path(dir_okay=True, path_type=Path), callback=lambda c, p, v: v.expanduser()
+    config.DB,
+    type=click.Path(dir_okay=True, path_type=Path),
+    callback=lambda c, p, v: v.expanduser(),
 )
 cassette_option = from_table(config.CASSETTE)
 speed_option = from_table(config.SPEED, type=_Speed())

@@ -34,6 +34,7 @@ from replayproxy.model import Exchange
 )
 @serving.expose_option
 def record(
+    *,
     db: Path,
     cassette: str,
     listen: tuple[str, int],

@@ -34,6 +34,7 @@ from replayproxy.playback import Repeat
 @repeat_option
 @serving.expose_option
 def replay(
+    *,
     db: Path,
     cassette: str,
     listen: tuple[str, int],
@@ -98,7 +99,7 @@ async def _replay(
 
 @asynccontextmanager
 async def _interceptor(player_port: int) -> AsyncIterator[int]:
-    """mitmproxy for the clients that say CONNECT: it opens their TLS and asks the player."""
+    """Mitmproxy for the clients that say CONNECT: it opens their TLS and asks the player."""
     from replayproxy import proxy
 
     replayer = proxy.load_addon("replayer").Replayer(player_port)

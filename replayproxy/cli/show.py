@@ -1,5 +1,6 @@
 """`replayproxy show ID`: one exchange, whole."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def show(exchange_id: int, db: Path, as_json: bool, with_chunks: bool, body: str
         if body:
             sent = exchange.request.body
             received = b"".join(chunk.data for chunk in chunks)
-            click.get_binary_stream("stdout").write(sent if body == "request" else received)
+            sys.stdout.buffer.write(sent if body == "request" else received)
         elif as_json:
             click.echo(_json(store.row(exchange_id), exchange, chunks))
         else:
@@ -69,7 +70,8 @@ def _json(row: dict[str, Any], exchange: Exchange, chunks: tuple[Chunk, ...]) ->
 
 def _lines(exchange: Exchange, chunks: tuple[Chunk, ...]) -> Iterator[str]:
     request, head, usage = exchange.request, exchange.head, exchange.usage
-    yield f"exchange {exchange.id} of cassette {exchange.cassette!r}, {exchange.started_at:%F %T} UTC"
+    yield f"exchange {exchange.id} of cassette {exchange.cassette!r}"
+    yield f"started: {exchange.started_at:%F %T} UTC"
     yield f"{request.method} {request.scheme}://{request.host}{request.target}"
     yield from _header_lines("> ", request.headers)
     yield f"outcome: {exchange.outcome or 'running'}" + (
@@ -99,9 +101,7 @@ def _header_lines(mark: str, headers: Headers) -> Iterator[str]:
         yield f"{mark}{name}: {value}"
 
 
-def _answer_lines(
-    answer: Answer, exchange: Exchange, chunks: tuple[Chunk, ...]
-) -> Iterator[str]:
+def _answer_lines(answer: Answer, exchange: Exchange, chunks: tuple[Chunk, ...]) -> Iterator[str]:
     for choice in answer.choices:
         for label, text in (
             ("reasoning", choice.reasoning),

@@ -1,7 +1,6 @@
 """zstd for bodies: whole ones, and streams that must be readable before they end."""
 
 import hashlib
-from typing import cast
 
 import zstandard
 
@@ -12,7 +11,7 @@ _STREAM_PARAMETERS = zstandard.ZstdCompressionParameters.from_level(_LEVEL, wind
 
 def decompress(data: bytes) -> bytes:
     """What was compressed; of a stream that was cut, all up to its last flush."""
-    return cast(bytes, zstandard.ZstdDecompressor().decompressobj().decompress(data))
+    return zstandard.ZstdDecompressor().decompressobj().decompress(data)
 
 
 class StreamCompressor:
@@ -40,11 +39,11 @@ class StreamCompressor:
         self._digest.update(data)
         self.size += len(data)
         piece = self._frame.compress(data)
-        return cast(bytes, piece + self._frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
+        return piece + self._frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
 
     def finish(self) -> bytes:
         """The end of the frame."""
-        return cast(bytes, self._frame.flush(zstandard.COMPRESSOBJ_FLUSH_FINISH))
+        return self._frame.flush(zstandard.COMPRESSOBJ_FLUSH_FINISH)
 
     @property
     def sha256(self) -> bytes:
@@ -54,4 +53,4 @@ class StreamCompressor:
 
 def compress(data: bytes) -> bytes:
     """A whole body at once."""
-    return cast(bytes, zstandard.ZstdCompressor(level=_LEVEL).compress(data))
+    return zstandard.ZstdCompressor(level=_LEVEL).compress(data)

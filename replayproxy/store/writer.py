@@ -175,7 +175,7 @@ class Writer:
                 spool = self._spools[tape] = self._spool(tape)
             items = [tape.items.popleft() for _ in range(len(tape.items))]
             self._taken_bytes += spool.reel.take(items, self._enrich)
-        except Exception as error:  # a fault of ours costs one recording, not the others
+        except Exception as error:  # noqa: BLE001 (it costs one recording, not all)
             self._give_up(tape, waiting, error)
             return None
         return spool
@@ -216,7 +216,7 @@ class Writer:
         self.recorded += 1
         try:
             self._on_stored(spool.reel.exchange)
-        except Exception as error:  # telling others must not stop the recording
+        except Exception as error:  # noqa: BLE001 (others must not stop us)
             self._complain(f"after storing an exchange: {error!r}")
 
     def _give_up(self, tape: Tape, waiting: dict[Tape, None], error: Exception) -> None:

@@ -1,0 +1,66 @@
+# `make` lists what there is. CI runs the same targets (.ci/run).
+#
+# Everything happens in .venv, which is made on first use with a Python >= 3.12 found by
+# .ci/find-python and brought up to date when pyproject.toml changes.
+#   make test PYTHON=/path/to/python3.13    uses that one (a .venv of another is made anew)
+#   make test VENV=.venvs/3.13              keeps a second environment
+# Works with GNU make 3.81, which is what macOS has.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+
+export PYTHON
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint check wheel-test clean FORCE
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.runtime ## Record, replay and price a few exchanges, offline, in 30 s
+	@$(BIN)/replayproxy demo
+
+test: $(VENV)/.development ## Run all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.development ## Check style, types and import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+check: lint test ## lint and test: run it before you commit
+
+wheel-test: $(VENV)/.development ## Build the package and test it in clean environments
+	$(BIN)/python -m pytest tests/wheel
+
+clean: ## Remove the environment, builds and caches
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache .coverage htmlcov
+
+# Another Python was asked for than the environment has: make the environment anew.
+ifneq ($(strip $(PYTHON)),)
+SAME := import sys; print(sys.version)
+ifneq ($(shell ("$(PYTHON)" -c '$(SAME)') 2>/dev/null),$(shell ($(BIN)/python -c '$(SAME)') 2>/dev/null))
+$(BIN)/python: FORCE
+endif
+endif
+
+$(BIN)/python:
+	@python=$$(sh .ci/find-python) || exit 1; \
+	echo "Making $(VENV) with $$python ..."; \
+	"$$python" -m venv --clear $(VENV)
+
+$(VENV)/.runtime: pyproject.toml $(BIN)/python
+	@echo "Installing replayproxy and what it needs into $(VENV) (a minute the first time) ..."
+	@$(INSTALL) --upgrade pip
+	@$(INSTALL) --editable '.[all]'
+	@touch $@
+
+# pip knows dependency groups (--group) since 25.1; .runtime has upgraded it.
+$(VENV)/.development: $(VENV)/.runtime
+	@echo "Installing the development tools ..."
+	@$(INSTALL) --editable '.[all]' --group dev
+	@touch $@

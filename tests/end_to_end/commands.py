@@ -1,0 +1,112 @@
+"""The real commands, as child processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PATIENCE_S = 30.0
+COMMAND = (sys.executable, "-m", "replayproxy")
+
+
+class Child:
+    """A command that serves.
+
+    Attributes:
+        url: where it listens.
+        words: what it has said on stderr, complete once it has ended.
+        code: its exit code, once it has ended.
+    """
+
+    def __init__(self, arguments: Sequence[str], *, cwd: Path, announces: str) -> None:
+        self.process = subprocess.Popen(
+            arguments, cwd=cwd, env=environment(cwd), stderr=subprocess.PIPE, text=True
+        )
+        self.words = ""
+        self.code: int | None = None
+        self.url = ""
+        watchdog = threading.Timer(PATIENCE_S, self.process.kill)
+        watchdog.start()
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.words += line
+            if announces in line:
+                self.url = line.partition(announces)[2].split()[0].rstrip(".")
+                break
+        watchdog.cancel()
+        if not self.url:
+            self.code = self.process.wait()
+            raise AssertionError(f"{arguments} did not start ({self.code}): {self.words}")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end; returns the exit code."""
+        if self.code is None:
+            self.process.send_signal(number)
+            _, rest = self.process.communicate(timeout=PATIENCE_S)
+            self.words += rest
+            self.code = self.process.returncode
+        return self.code
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Ours, without what would change the outcome; the CA lives in the test's folder."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().endswith("_proxy") and not name.startswith("REPLAYPROXY")
+    }
+    return {**kept, "REPLAYPROXY_HOME": str(home / "home"), "PYTHONPATH": str(Path.cwd())}
+
+
+@contextmanager
+def serving(*arguments: str, cwd: Path) -> Iterator[Child]:
+    """`replayproxy ARGUMENTS` on a free port, for a `with` block."""
+    child = Child(
+        [*COMMAND, *arguments, "--listen", "127.0.0.1:0"], cwd=cwd, announces="listening on "
+    )
+    try:
+        yield child
+    finally:
+        child.stop()
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """`replayproxy ARGUMENTS` to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env=environment(cwd),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S * 2,
+        check=False,
+    )
+
+
+def listed(cwd: Path) -> list[dict[str, Any]]:
+    """`replayproxy list --json`, parsed."""
+    return [json.loads(line) for line in run("list", "--json", cwd=cwd).stdout.splitlines()]
+
+
+def shown(exchange_id: int, cwd: Path) -> dict[str, Any]:
+    """`replayproxy show ID --json`, parsed."""
+    result: dict[str, Any] = json.loads(run("show", str(exchange_id), "--json", cwd=cwd).stdout)
+    return result
+
+
+def body_of(exchange_id: int, cwd: Path, which: str = "response") -> bytes:
+    """`replayproxy show ID --body ...`."""
+    return subprocess.run(
+        [*COMMAND, "show", str(exchange_id), "--body", which],
+        cwd=cwd,
+        env=environment(cwd),
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=True,
+    ).stdout
