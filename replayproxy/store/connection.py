@@ -4,9 +4,10 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import zstandard
 from sqlite_utils import Database
 
 from replayproxy.errors import DatabaseError
@@ -27,25 +28,25 @@ def open_for_writing(path: Path) -> Database:
     Raises:
         DatabaseError: it is not ours, is damaged, too new, or cannot be written.
     """
-    with _as_database_error(path):
+    with as_database_error(path):
         if not path.exists():
             _create(path)
         _check_file(path)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
-        register_functions(connection)
-        _check_is_ours(connection, path)
-        db = Database(connection)
-        if migrations.pending(db):
-            migrations.apply(db)
-            views.recreate(db)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA journal_size_limit = {16 * 1024 * 1024}")
-        # Writing is what will be asked for: find out now, not in mid-stream.
-        connection.execute("BEGIN IMMEDIATE")
-        connection.rollback()
-        return db
+        with _closed_on_error(connection):
+            register_functions(connection)
+            _check_is_ours(connection, path)
+            db = Database(connection)
+            if migrations.pending(db):
+                _migrate(db)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA journal_size_limit = {16 * 1024 * 1024}")
+            # Writing is what will be asked for: find out now, not in mid-stream.
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+            return db
 
 
 def open_for_reading(path: Path) -> Database:
@@ -56,7 +57,7 @@ def open_for_reading(path: Path) -> Database:
     Raises:
         DatabaseError: there is none, or it is not ours, damaged, or too new.
     """
-    with _as_database_error(path):
+    with as_database_error(path):
         if not path.exists():
             raise DatabaseError(
                 path=path,
@@ -65,14 +66,15 @@ def open_for_reading(path: Path) -> Database:
             )
         _check_file(path)
         connection = _connect_read_only(path)
-        register_functions(connection)
-        _check_is_ours(connection, path)
-        db = Database(connection)
-        if migrations.pending(db):
-            db.close()
-            open_for_writing(path).close()
-            return open_for_reading(path)
-        return db
+        with _closed_on_error(connection):
+            register_functions(connection)
+            _check_is_ours(connection, path)
+            db = Database(connection)
+            if migrations.pending(db):
+                db.close()
+                open_for_writing(path).close()
+                return open_for_reading(path)
+            return db
 
 
 def fingerprint_key(connection: sqlite3.Connection) -> bytes:
@@ -93,14 +95,13 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
         f"{uri}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False
     )
     try:
-        connection.execute("SELECT count(*) FROM sqlite_schema")
+        with _closed_on_error(connection):
+            connection.execute("SELECT count(*) FROM sqlite_schema")
     except sqlite3.OperationalError:
-        connection.close()
         wal = path.with_name(path.name + "-wal")
         if os.access(path.parent, os.W_OK) or (wal.exists() and wal.stat().st_size):
             raise
         connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
-        connection.execute("SELECT count(*) FROM sqlite_schema")
     return connection
 
 
@@ -111,11 +112,9 @@ def _create(path: Path) -> None:
     os.close(descriptor)
     new = Path(name)
     try:
-        db = Database(sqlite3.connect(new))
-        register_functions(db.conn)
-        migrations.apply(db)
-        views.recreate(db)
-        db.close()
+        with closing(sqlite3.connect(new)) as connection:
+            register_functions(connection)
+            _migrate(Database(connection))
         try:
             os.link(new, path)
         except FileExistsError:
@@ -126,6 +125,18 @@ def _create(path: Path) -> None:
     finally:
         with suppress(FileNotFoundError):
             new.unlink()
+
+
+def _migrate(db: Database) -> None:
+    """The schema and its views, in one transaction: all of it, or nothing, whoever else tries."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        migrations.apply(db)
+        views.recreate(db)
+        db.conn.commit()
+    except BaseException:
+        db.conn.rollback()
+        raise
 
 
 def _check_file(path: Path) -> None:
@@ -159,11 +170,24 @@ def _check_is_ours(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @contextmanager
-def _as_database_error(path: Path) -> Iterator[None]:
-    """Say what SQLite and the file system say, as one clear line."""
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextmanager
+def as_database_error(path: Path) -> Iterator[None]:
+    """Say what SQLite, zstd and the file system say, as one clear line.
+
+    Raises:
+        DatabaseError: in place of what they raise.
+    """
+    try:
+        yield
+    except (sqlite3.Error, zstandard.ZstdError) as error:
         message = str(error)
         if "not a database" in message:
             hint = "It was left untouched. Name another file with --db."

@@ -10,7 +10,7 @@ from replayproxy.errors import UnknownExchangeError
 from replayproxy.model import Chunk, Exchange
 from replayproxy.store import bodies, journal, packing, rows
 from replayproxy.store.compression import decompress
-from replayproxy.store.connection import open_for_reading
+from replayproxy.store.connection import as_database_error, open_for_reading
 from replayproxy.store.sql import as_dict
 
 _SELECT = """
@@ -27,19 +27,23 @@ LEFT JOIN responses ON responses.exchange_id = exchanges.id
 
 _PLAYABLE = """exchanges.cassette = :cassette
   AND exchanges.outcome IN ('completed', 'client_closed', 'upstream_closed')
-  AND exchanges.status IS NOT NULL"""
+  AND exchanges.status IS NOT NULL AND exchanges.id <= :newest"""
 
 
 class Store:
     """A database, read-only. Use as a context manager, or `close()`.
 
     Raises:
-        DatabaseError: when it is opened and cannot be used.
+        DatabaseError: when it is opened and cannot be used; by every method
+            that meets a damaged part.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = open_for_reading(path).conn
+        (newest,) = self._connection.execute("SELECT max(id) FROM exchanges").fetchone()
+        self._newest: int = newest or 0
+        """What is recorded later is listed, but not played."""
 
     def close(self) -> None:
         """Close the file."""
@@ -59,11 +63,12 @@ class Store:
     def rows(self, *, cassette: str | None = None) -> Iterator[dict[str, Any]]:
         """Every exchange as its row of the table `exchanges`, oldest first."""
         where = "" if cassette is None else "WHERE cassette = :cassette"
-        cursor = self._connection.execute(
-            f"SELECT * FROM exchanges {where} ORDER BY id", {"cassette": cassette}
-        )
-        for row in cursor:
-            yield as_dict(cursor, row)
+        with as_database_error(self.path):
+            cursor = self._connection.execute(
+                f"SELECT * FROM exchanges {where} ORDER BY id", {"cassette": cassette}
+            )
+            for row in cursor:
+                yield as_dict(cursor, row)
 
     def exchange(self, exchange_id: int) -> Exchange:
         """One exchange, without its chunks.
@@ -71,7 +76,8 @@ class Store:
         Raises:
             UnknownExchangeError: there is none of this id.
         """
-        exchange = read_exchange(self._connection, exchange_id)
+        with as_database_error(self.path):
+            exchange = read_exchange(self._connection, exchange_id)
         if exchange is None:
             raise UnknownExchangeError(exchange_id=exchange_id, path=self.path)
         return exchange
@@ -82,46 +88,51 @@ class Store:
         Raises:
             UnknownExchangeError: there is none of this id.
         """
-        cursor = self._connection.execute(
-            """SELECT exchanges.*, requests.match_key FROM exchanges
-            JOIN requests ON requests.exchange_id = exchanges.id WHERE exchanges.id = ?""",
-            [exchange_id],
-        )
-        found = cursor.fetchone()
+        with as_database_error(self.path):
+            cursor = self._connection.execute(
+                """SELECT exchanges.*, requests.match_key FROM exchanges
+                JOIN requests ON requests.exchange_id = exchanges.id WHERE exchanges.id = ?""",
+                [exchange_id],
+            )
+            found = cursor.fetchone()
         if found is None:
             raise UnknownExchangeError(exchange_id=exchange_id, path=self.path)
         return as_dict(cursor, found)
 
     def chunks(self, exchange_id: int) -> tuple[Chunk, ...]:
         """The response's wire bytes, cut as they arrived; of one in flight, what was flushed."""
-        return read_chunks(self._connection, exchange_id)
+        with as_database_error(self.path):
+            return read_chunks(self._connection, exchange_id)
 
     def playable(self, match_key: str, *, cassette: str) -> list[tuple[int, str]]:
         """Exchanges that may answer this key, in recorded order, as (id, host)."""
-        found = self._connection.execute(
-            f"""SELECT exchanges.id, exchanges.host FROM requests
-            JOIN exchanges ON exchanges.id = requests.exchange_id
-            WHERE requests.match_key = :match_key AND {_PLAYABLE} ORDER BY exchanges.id""",
-            {"match_key": match_key, "cassette": cassette},
-        )
-        return [(int(row[0]), str(row[1])) for row in found]
+        with as_database_error(self.path):
+            found = self._connection.execute(
+                f"""SELECT exchanges.id, exchanges.host FROM requests
+                JOIN exchanges ON exchanges.id = requests.exchange_id
+                WHERE requests.match_key = :match_key AND {_PLAYABLE} ORDER BY exchanges.id""",
+                {"match_key": match_key, "cassette": cassette, "newest": self._newest},
+            )
+            return [(int(row[0]), str(row[1])) for row in found]
 
     def candidates(self, *, cassette: str, path: str, limit: int) -> list[Exchange]:
         """The newest playable exchanges of this path, or else of the cassette."""
-        for condition in ("AND exchanges.path = :path", ""):
-            found = self._connection.execute(
-                f"""SELECT exchanges.id FROM exchanges WHERE {_PLAYABLE} {condition}
-                ORDER BY exchanges.id DESC LIMIT :limit""",
-                {"cassette": cassette, "path": path, "limit": limit},
-            ).fetchall()
-            if found:
-                return [self.exchange(row[0]) for row in found]
+        with as_database_error(self.path):
+            for condition in ("AND exchanges.path = :path", ""):
+                found = self._connection.execute(
+                    f"""SELECT exchanges.id FROM exchanges WHERE {_PLAYABLE} {condition}
+                    ORDER BY exchanges.id DESC LIMIT :limit""",
+                    {"cassette": cassette, "path": path, "limit": limit, "newest": self._newest},
+                ).fetchall()
+                if found:
+                    return [self.exchange(row[0]) for row in found]
         return []
 
     def cassettes(self) -> list[str]:
         """The names of all cassettes."""
-        found = self._connection.execute("SELECT DISTINCT cassette FROM exchanges ORDER BY 1")
-        return [str(row[0]) for row in found]
+        with as_database_error(self.path):
+            found = self._connection.execute("SELECT DISTINCT cassette FROM exchanges ORDER BY 1")
+            return [str(row[0]) for row in found]
 
 
 def read_exchange(connection: sqlite3.Connection, exchange_id: int) -> Exchange | None:

@@ -70,8 +70,8 @@ class Reel:
         """When something last arrived."""
         return self._last_offset_ns
 
-    def take(self, items: list[Item], enrich: Enrich) -> int:
-        """Consume what has arrived since the last time; returns its bytes of body."""
+    def take(self, items: list[Item], enrich: Enrich) -> None:
+        """Consume what has arrived since the last time."""
         data: list[bytes] = []
         sizes: list[tuple[int, int]] = []
         for item in items:
@@ -90,11 +90,11 @@ class Reel:
         if data:
             self._piece += self._body.compress(b"".join(data))
             self._table += packing.pack(sizes, base_ns=self._table_ends_ns)
-            self._last_offset_ns = self._table_ends_ns = sizes[-1][0]
+            self._table_ends_ns = max(self._table_ends_ns, *(offset_ns for offset_ns, _ in sizes))
+            self._last_offset_ns = self._table_ends_ns
         if self.finished and self.exchange is None:
             self._piece += self._body.finish()
             self.exchange = enrich(self._recording.exchange())
-        return sum(size for _, size in sizes)
 
     def save(self, connection: sqlite3.Connection, key: bytes) -> None:
         """Write what is not yet written; `key` is the database's fingerprint key."""

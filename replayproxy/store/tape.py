@@ -13,25 +13,44 @@ class Tape:
 
     Every method appends and returns; after `end()` they do nothing. Only the
     traffic's thread calls them, only the writer's thread drains `items`.
+
+    Attributes:
+        queued: the writer was told, and has not looked yet.
+        given_up: the writer could not take it; what still comes is let go.
     """
 
-    __slots__ = ("_submit", "cassette", "ended", "items", "queued", "request", "started_at")
+    __slots__ = (
+        "_fits",
+        "_submit",
+        "cassette",
+        "ended",
+        "given_up",
+        "items",
+        "queued",
+        "request",
+        "started_at",
+    )
 
     def __init__(
         self,
-        submit: Callable[["Tape", int], bool],
         *,
+        fits: Callable[[int], bool],
+        submit: Callable[["Tape", int], None],
         request: Request,
         started_at: datetime,
         cassette: str,
     ) -> None:
+        self._fits = fits
         self._submit = submit
         self.request = request
         self.started_at = started_at
         self.cassette = cassette
         self.items: deque[Item] = deque()
         self.queued = False
-        self.ended = not submit(self, len(request.body))
+        self.given_up = False
+        self.ended = not fits(len(request.body))
+        if not self.ended:
+            submit(self, len(request.body))
 
     def head(self, head: ResponseHead) -> None:
         """Status and headers have arrived."""
@@ -50,7 +69,7 @@ class Tape:
         if self.ended:
             return
         self.items.append(item)
-        if not self._submit(self, size):
+        if not self._fits(size):
             offset_ns = 0 if isinstance(item, End) else item.offset_ns
             self.items.append(
                 End(
@@ -60,3 +79,4 @@ class Tape:
                 )
             )
             self.ended = True
+        self._submit(self, size)

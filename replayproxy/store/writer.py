@@ -18,9 +18,9 @@ from os import getpid
 from pathlib import Path
 
 from replayproxy import __version__
-from replayproxy.model import Ending, Exchange, Request
+from replayproxy.model import Chunk, Ending, Exchange, Request
 from replayproxy.store import rows
-from replayproxy.store.connection import fingerprint_key, open_for_writing
+from replayproxy.store.connection import as_database_error, fingerprint_key, open_for_writing
 from replayproxy.store.liveness import RunLock
 from replayproxy.store.recovery import recover
 from replayproxy.store.reel import End, Enrich, Reel
@@ -73,17 +73,25 @@ class Writer:
         self._taken_bytes = self._settled_bytes = self._lost_by_writer = 0
         self._complained: set[str] = set()
         self._connection = open_for_writing(path).conn
-        self._key = fingerprint_key(self._connection)
-        with self._connection:
-            run = {"started_at": _now(), "pid": getpid(), "version": __version__}
-            self._run_id = insert(self._connection, "runs", run)
-        self._lock = RunLock(path, self._run_id)
-        self.interrupted_before = recover(self._connection, path, this_run=self._run_id)
+        try:
+            with as_database_error(path):
+                self._begin_run()
+        except BaseException:
+            self._connection.close()
+            raise
         self._queue: queue.SimpleQueue[Tape | None] = queue.SimpleQueue()
         self._spools: dict[Tape, _Spool] = {}
         self._close_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="replayproxy-writer", daemon=True)
         self._thread.start()
+
+    def _begin_run(self) -> None:
+        self._key = fingerprint_key(self._connection)
+        with self._connection:
+            run = {"started_at": _now(), "pid": getpid(), "version": __version__}
+            self._run_id = insert(self._connection, "runs", run)
+        self._lock = RunLock(self.path, self._run_id)
+        self.interrupted_before = recover(self._connection, self.path, this_run=self._run_id)
 
     @property
     def not_recorded(self) -> int:
@@ -94,25 +102,32 @@ class Writer:
 
     def record(self, request: Request, *, started_at: datetime, cassette: str) -> Tape:
         """Begin a recording; the tape takes what comes back."""
-        return Tape(self._submit, request=request, started_at=started_at, cassette=cassette)
+        return Tape(
+            fits=self._fits,
+            submit=self._submit,
+            request=request,
+            started_at=started_at,
+            cassette=cassette,
+        )
 
     def lose(self, reason: str) -> None:
         """Count an exchange that a fault kept from being recorded; says why, once."""
         self._lost_by_traffic += 1
         self._complain(reason)
 
-    def _submit(self, tape: Tape, size: int) -> bool:
-        """There is something new on the tape; False if there is no room for more."""
-        fits = self._submitted_bytes + size - self._settled_bytes <= self._max_waiting_bytes
-        if not fits:
-            self.lose("recordings given up: the database could not be written fast enough")
-            if not tape.items:  # not even begun: nothing of it is kept
-                return False
+    def _fits(self, size: int) -> bool:
+        """Whether there is room for so many bytes more; if not, the recording is lost."""
+        if self._submitted_bytes + size - self._settled_bytes <= self._max_waiting_bytes:
+            return True
+        self.lose("recordings given up: the database could not be written fast enough")
+        return False
+
+    def _submit(self, tape: Tape, size: int) -> None:
+        """There is something new on the tape."""
         self._submitted_bytes += size
         if not tape.queued:
             tape.queued = True
             self._queue.put(tape)
-        return fits
 
     def close(self, *, patience_s: float = CLOSE_PATIENCE_S) -> None:
         """Store what is left and mark what is still open `interrupted`. Twice does no harm."""
@@ -169,12 +184,16 @@ class Writer:
     def _take(self, tape: Tape, waiting: dict[Tape, None]) -> _Spool | None:
         """Move what is on the tape to its reel; None if that failed."""
         tape.queued = False
+        items = [tape.items.popleft() for _ in range(len(tape.items))]
+        self._taken_bytes += sum(len(item.data) for item in items if isinstance(item, Chunk))
+        if tape.given_up:
+            waiting.pop(tape, None)
+            return None
         spool = self._spools.get(tape)
         try:
             if spool is None:
                 spool = self._spools[tape] = self._spool(tape)
-            items = [tape.items.popleft() for _ in range(len(tape.items))]
-            self._taken_bytes += spool.reel.take(items, self._enrich)
+            spool.reel.take(items, self._enrich)
         except Exception as error:  # noqa: BLE001 (it costs one recording, not all)
             self._give_up(tape, waiting, error)
             return None
@@ -220,8 +239,7 @@ class Writer:
             self._complain(f"after storing an exchange: {error!r}")
 
     def _give_up(self, tape: Tape, waiting: dict[Tape, None], error: Exception) -> None:
-        tape.ended = True
-        tape.items.clear()
+        tape.given_up = tape.ended = True
         waiting.pop(tape, None)
         self._spools.pop(tape, None)
         self._lost_by_writer += 1

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from replayproxy.shipped import addons_path
+
 PATIENCE_S = 30.0
 COMMAND = (sys.executable, "-m", "replayproxy")
 
@@ -20,35 +22,42 @@ class Child:
 
     Attributes:
         url: where it listens.
-        words: what it has said on stderr, complete once it has ended.
+        words: what it has said, complete once it has ended.
         code: its exit code, once it has ended.
     """
 
     def __init__(self, arguments: Sequence[str], *, cwd: Path, announces: str) -> None:
         self.process = subprocess.Popen(
-            arguments, cwd=cwd, env=environment(cwd), stderr=subprocess.PIPE, text=True
+            arguments,
+            cwd=cwd,
+            env=environment(cwd),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         self.words = ""
         self.code: int | None = None
         self.url = ""
         watchdog = threading.Timer(PATIENCE_S, self.process.kill)
         watchdog.start()
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
             self.words += line
             if announces in line:
-                self.url = line.partition(announces)[2].split()[0].rstrip(".")
+                address = line.partition(announces)[2].split()[0].rstrip(".")
+                self.url = f"http://{address.removeprefix('http://')}"
                 break
         watchdog.cancel()
         if not self.url:
             self.code = self.process.wait()
+            self.process.stdout.close()
             raise AssertionError(f"{arguments} did not start ({self.code}): {self.words}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the end; returns the exit code."""
         if self.code is None:
             self.process.send_signal(number)
-            _, rest = self.process.communicate(timeout=PATIENCE_S)
+            rest, _ = self.process.communicate(timeout=PATIENCE_S)
             self.words += rest
             self.code = self.process.returncode
         return self.code
@@ -61,7 +70,7 @@ def environment(home: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.lower().endswith("_proxy") and not name.startswith("REPLAYPROXY")
     }
-    return {**kept, "REPLAYPROXY_HOME": str(home / "home"), "PYTHONPATH": str(Path.cwd())}
+    return {**kept, "REPLAYPROXY_HOME": str(home / "home"), "PYTHONUNBUFFERED": "1"}
 
 
 @contextmanager
@@ -70,6 +79,25 @@ def serving(*arguments: str, cwd: Path) -> Iterator[Child]:
     child = Child(
         [*COMMAND, *arguments, "--listen", "127.0.0.1:0"], cwd=cwd, announces="listening on "
     )
+    try:
+        yield child
+    finally:
+        child.stop()
+
+
+@contextmanager
+def mitmdump(addon: str, *arguments: str, cwd: Path, script: Path | None = None) -> Iterator[Child]:
+    """Stock mitmdump with one of our addons (or a script), on a free port, for a `with` block."""
+    command = [
+        os.fspath(Path(sys.executable).parent / "mitmdump"),
+        f"--scripts={script or addons_path(addon + '.py')}",
+        "--listen-host=127.0.0.1",
+        "--listen-port=0",
+        f"--set=confdir={cwd / 'home'}",
+        "--set=replayproxy_db=replayproxy.db",
+        *arguments,
+    ]
+    child = Child(command, cwd=cwd, announces="listening at ")
     try:
         yield child
     finally:

@@ -54,7 +54,7 @@ def post(
         if tunnel:
             _connect(connection, f"{target.hostname}:{target.port}")
         lines = [
-            f"POST {target.path} HTTP/1.1",
+            f"POST {target.path}{'?' if target.query else ''}{target.query} HTTP/1.1",
             f"Host: {target.netloc}",
             "Content-Type: application/json",
             f"Content-Length: {len(data)}",
