@@ -12,6 +12,7 @@ import zstandard
 MAX_BYTES = 100 * 1024 * 1024
 MAX_RATIO = 200
 _RATIO_GRACE_BYTES = 1024 * 1024
+_ZSTD_SLICE_BYTES = 1024
 
 
 class Decoder:
@@ -47,6 +48,9 @@ class Decoder:
         try:
             for step in self._steps:
                 data = step(data)
+        except _OverLimitError:
+            self.problem = "decoded size is over the limit"
+            return b""
         except Exception as error:  # noqa: BLE001 (each codec has exceptions of its own)
             self.problem = f"cannot be decoded: {error}"
             return b""
@@ -56,6 +60,10 @@ class Decoder:
             self.problem = "decoded size is over the limit"
             return b""
         return data
+
+
+class _OverLimitError(Exception):
+    """One call gave more than the limit."""
 
 
 def _identity(data: bytes) -> bytes:
@@ -72,8 +80,7 @@ def _step(coding: str) -> Callable[[bytes], bytes] | None:
         case "deflate":
             return _Deflate().decode
         case "zstd":
-            decompressor = zstandard.ZstdDecompressor().decompressobj()
-            return lambda data: decompressor.decompress(data) if data else b""
+            return _zstd()
         case "br":
             return _brotli()
         case _:
@@ -84,8 +91,27 @@ def _capped_zlib(decompressor: Any) -> Callable[[bytes], bytes]:
     """Never more than the limit at once, so that a bomb cannot fill the memory first."""
 
     def decode(data: bytes) -> bytes:
+        if decompressor.eof:
+            return b""
         decoded: bytes = decompressor.decompress(data, MAX_BYTES)
+        if decompressor.unconsumed_tail:
+            raise _OverLimitError
         return decoded
+
+    return decode
+
+
+def _zstd() -> Callable[[bytes], bytes]:
+    """In slices, so small that what one of them can blow up to (1 : 32,768) is bearable."""
+    decompressor = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
+
+    def decode(data: bytes) -> bytes:
+        decoded = bytearray()
+        for start in range(0, len(data), _ZSTD_SLICE_BYTES):
+            decoded += decompressor.decompress(data[start : start + _ZSTD_SLICE_BYTES])
+            if len(decoded) > MAX_BYTES:
+                raise _OverLimitError
+        return bytes(decoded)
 
     return decode
 
@@ -112,7 +138,9 @@ def _brotli() -> Callable[[bytes], bytes] | None:
     decompressor = brotli.Decompressor()
 
     def decode(data: bytes) -> bytes:
-        decoded: bytes = decompressor.process(data)
+        decoded: bytes = decompressor.process(data, output_buffer_limit=MAX_BYTES)
+        if not decompressor.can_accept_more_data():
+            raise _OverLimitError
         return decoded
 
     return decode

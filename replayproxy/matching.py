@@ -90,7 +90,7 @@ def first_difference(asked: Request, recorded: Request) -> Difference | None:
     as `$.messages[0].content`.
     """
     for name, a, b in (
-        ("method", asked.method, recorded.method),
+        ("method", asked.method.upper(), recorded.method.upper()),
         ("path", asked.path, recorded.path),
         ("query", canonical_query(asked.query), canonical_query(recorded.query)),
     ):
@@ -146,8 +146,8 @@ def _differences(a: object, b: object, path: str = "$") -> Iterator[tuple[str, s
             left = a[index] if index < len(a) else _Absent
             right = b[index] if index < len(b) else _Absent
             yield from _differences(left, right, f"{path}[{index}]")
-    elif type(a) is not type(b) or a != b:
-        yield path, _shown(a), _shown(b)
+    elif (here := _shown(a)) != (there := _shown(b)):  # as JSON: NaN is NaN, true is not 1
+        yield path, here, there
 
 
 class _Absent:

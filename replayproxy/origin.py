@@ -148,8 +148,11 @@ class _Connection(asyncio.Protocol):
     def _answer(self) -> None:
         read_at = time.monotonic()  # not the loop's time: uvloop's is coarse
         assert self._request is not None
-        request = to_request(self._request, bytes(self._body))
-        keep_alive = self._parser.our_state is not h11.MUST_CLOSE
+        try:
+            request = to_request(self._request, bytes(self._body))
+        except ValueError as error:
+            raise h11.RemoteProtocolError(str(error)) from error
+        keep_alive = self._parser.their_state is not h11.MUST_CLOSE
         trailing, _ = self._parser.trailing_data
         self._parser = _parser()
         if trailing:
@@ -204,7 +207,11 @@ def _parser() -> h11.Connection:
 
 
 def to_request(event: h11.Request, body: bytes) -> Request:
-    """The request, whether its target is a path or, as proxies are asked, a URL."""
+    """The request, whether its target is a path or, as proxies are asked, a URL.
+
+    Raises:
+        ValueError: the URL or the Host header makes no sense.
+    """
     headers: Headers = tuple(
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in event.headers.raw_items()

@@ -60,26 +60,38 @@ class Recording:
         self._ending: Ending | None = None
         self._end_offset_ns: int | None = None
         self._detail: str | None = None
+        self._streamed = False
+        self.unread: str | None = None
+        """Why there is no parsed view; None while there is one."""
 
     def head(self, head: ResponseHead) -> None:
         """Status and headers have arrived."""
         self._head = head
         self._body = _Body(self._protocol, head.headers, self._decoder)
+        self._streamed = self._body.streamed
 
     def chunk(self, chunk: Chunk) -> None:
         """Bytes of the body have arrived."""
         self._chunk_count += 1
         self._response_bytes += len(chunk.data)
-        if self._body:
-            self._body.feed(chunk)
+        self._read(lambda body: body.feed(chunk))
 
     def finish(self, ending: Ending, offset_ns: int, *, detail: str | None = None) -> None:
         """The transport has ended; `detail` says why if that was not the normal end."""
         self._ending = ending
         self._end_offset_ns = offset_ns
         self._detail = detail
-        if self._body:
-            self._body.end(offset_ns)
+        self._read(lambda body: body.end(offset_ns))
+
+    def _read(self, step: Callable[["_Body"], None]) -> None:
+        """Go on with the parsed view. If that fails, the bytes are as good without it."""
+        if self._body is None:
+            return
+        try:
+            step(self._body)
+        except Exception as error:  # noqa: BLE001 (derived: its faults harm nothing)
+            self._body = None
+            self.unread = repr(error)
 
     def exchange(self) -> Exchange:
         """All that is known so far."""
@@ -95,7 +107,7 @@ class Recording:
             ending=self._ending,
             error=self._error(answer, outcome),
             protocol=self._protocol.name,
-            streamed=body is not None and body.streamed,
+            streamed=self._streamed,
             request_model=self._asked.model,
             response_model=answer.response_model,
             finish_reason=answer.finish_reason,

@@ -43,7 +43,8 @@ _KEPT_PREFIXES = (
 )
 
 _SECRET_PARAMETER = re.compile(
-    r"(?:^|[_.-])(?:key|apikey|token|sig|signature|secret|password|passwd|pwd|auth"
+    r"(?:^|[_.-]|access|api|auth|bearer|client|id|private|refresh|secret|security|session)"
+    r"(?:key|apikey|token|sig|signature|secret|password|passwd|pwd|auth"
     r"|authorization|credential|credentials|jwt|session)$"
     r"|^x-(?:amz|goog)-",
     re.IGNORECASE,

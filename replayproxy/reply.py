@@ -99,7 +99,8 @@ class _Framing:
             return cls(has_body=True, chunked=False, reusable=True)
         was_http1 = exchange.head.http_version.startswith("HTTP/1")
         until_close = was_http1 and header(headers, "transfer-encoding") is None
-        chunked = not until_close and request.http_version != "HTTP/1.0"
+        # a body that broke off may not end like a whole one: with chunks, the last is missing
+        chunked = not (until_close and ends_whole(exchange)) and request.http_version != "HTTP/1.0"
         return cls(has_body=True, chunked=chunked, reusable=chunked)
 
 

@@ -77,9 +77,10 @@ class Session:
             self.misses += 1
             raise ReplayMiss(self._explain(request))
         wanted = {request.host, self._upstream_host}
-        same_host = [exchange_id for exchange_id, host in found if host in wanted]
-        candidates = same_host or [exchange_id for exchange_id, _ in found]
-        exchange_id = self._playlist.next((key, bool(same_host)), candidates)
+        hosts = frozenset(host for _, host in found if host in wanted)
+        candidates = [exchange_id for exchange_id, host in found if host in hosts or not hosts]
+        # each host has its own turn: asking one does not use up the other
+        exchange_id = self._playlist.next((key, hosts), candidates)
         if exchange_id is None:
             self.misses += 1
             raise ReplayMiss(

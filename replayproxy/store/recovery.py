@@ -8,12 +8,12 @@ from replayproxy.model import Ending
 from replayproxy.recording import Recording
 from replayproxy.store import bodies, journal, packing
 from replayproxy.store.compression import decompress
-from replayproxy.store.liveness import is_alive
+from replayproxy.store.liveness import forget, is_alive
 from replayproxy.store.reader import read_exchange
 from replayproxy.store.reel import finish
 
 
-def recover(connection: sqlite3.Connection, path: Path, *, this_run: int) -> int:
+def recover(connection: sqlite3.Connection, path: Path) -> int:
     """Finish the exchanges of runs that are really dead; returns how many there were.
 
     The bytes up to the last flush are kept, with their timing.
@@ -21,11 +21,13 @@ def recover(connection: sqlite3.Connection, path: Path, *, this_run: int) -> int
     unfinished = connection.execute(
         "SELECT run_id, id FROM exchanges WHERE outcome IS NULL ORDER BY run_id, id"
     ).fetchall()
-    dead = {run for run in {row[0] for row in unfinished} - {this_run} if not is_alive(path, run)}
+    dead = {run for run in {row[0] for row in unfinished} if not is_alive(path, run)}
     left_behind = [exchange_id for run, exchange_id in unfinished if run in dead]
     with connection:
         for exchange_id in left_behind:
             _interrupt(connection, exchange_id)
+    for run in dead:
+        forget(path, run)
     return len(left_behind)
 
 
@@ -47,6 +49,6 @@ def _interrupt(connection: sqlite3.Connection, exchange_id: int) -> None:
     for chunk in packing.cut(body, table):
         recording.chunk(chunk)
         last_ns = chunk.offset_ns
-    recording.finish(Ending.INTERRUPTED, last_ns, detail="the recorder was killed")
+    recording.finish(Ending.INTERRUPTED, last_ns, detail="the recording did not end")
     body_id = bodies.put(connection, body)
     finish(connection, exchange_id, recording.exchange(), body_id, table)

@@ -52,6 +52,8 @@ class Reel:
         self.finished = False
         self.exchange: Exchange | None = None
         """The final exchange, once `take` has seen the end."""
+        self.unread: str | None = None
+        """Why the final exchange has no parsed view, if it has none."""
         self._request = request
         self._run_id = run_id
         self._recording = Recording(
@@ -95,6 +97,7 @@ class Reel:
         if self.finished and self.exchange is None:
             self._piece += self._body.finish()
             self.exchange = enrich(self._recording.exchange())
+            self.unread = self._recording.unread
 
     def save(self, connection: sqlite3.Connection, key: bytes) -> None:
         """Write what is not yet written; `key` is the database's fingerprint key."""

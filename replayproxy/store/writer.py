@@ -11,7 +11,8 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import getpid
@@ -72,6 +73,8 @@ class Writer:
         self._submitted_bytes = self._lost_by_traffic = 0
         self._taken_bytes = self._settled_bytes = self._lost_by_writer = 0
         self._complained: set[str] = set()
+        self._closing = False
+        self._patience_s = CLOSE_PATIENCE_S
         self._connection = open_for_writing(path).conn
         try:
             with as_database_error(path):
@@ -91,7 +94,7 @@ class Writer:
             run = {"started_at": _now(), "pid": getpid(), "version": __version__}
             self._run_id = insert(self._connection, "runs", run)
         self._lock = RunLock(self.path, self._run_id)
-        self.interrupted_before = recover(self._connection, self.path, this_run=self._run_id)
+        self.interrupted_before = recover(self._connection, self.path)
 
     @property
     def not_recorded(self) -> int:
@@ -141,24 +144,38 @@ class Writer:
 
     def _run(self) -> None:
         waiting: dict[Tape, None] = {}
-        closing = False
-        while not closing:
-            closing = self._gather(waiting)
-            if waiting and not self._store(waiting) and not closing:
-                time.sleep(RETRY_S)
+        while not self._closing:
+            with self._surviving(waiting):
+                self._gather(waiting)
+                if waiting and not self._store(waiting) and not self._closing:
+                    time.sleep(RETRY_S)
         self._finish(waiting)
 
-    def _gather(self, waiting: dict[Tape, None]) -> bool:
-        """Collect tapes with news for a moment, in their order; True when it is time to close."""
+    @contextmanager
+    def _surviving(self, waiting: dict[Tape, None]) -> Iterator[None]:
+        """A fault of ours costs what is waiting, not the thread: without it nothing is recorded."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            if not waiting:
+                self._complain(f"a fault of the writer: {error!r}")
+            for tape in list(waiting):
+                self._give_up(tape, waiting, error)
+
+    def _gather(self, waiting: dict[Tape, None]) -> None:
+        """Collect tapes with news for a moment, in their order, or until it is time to close."""
         deadline = time.monotonic() + GATHER_S if waiting else None
         while True:
             try:
                 patience = None if deadline is None else max(0.0, deadline - time.monotonic())
                 tape = self._queue.get(timeout=patience)
             except queue.Empty:
-                return False
+                return
             if tape is None:
-                return True
+                self._closing = True
+                return
             waiting[tape] = None
             deadline = deadline or time.monotonic() + GATHER_S
 
@@ -177,6 +194,8 @@ class Writer:
             return False
         self._settled_bytes = self._taken_bytes
         waiting.clear()
+        for spool in kept:
+            spool.reel.saved()
         for spool in kept:
             self._settle(spool)
         return True
@@ -228,11 +247,12 @@ class Writer:
         return True
 
     def _settle(self, spool: _Spool) -> None:
-        spool.reel.saved()
         if spool.reel.exchange is None:
             return
         del self._spools[spool.tape]
         self.recorded += 1
+        if spool.reel.unread:
+            self._complain(f"an answer was kept, but not understood: {spool.reel.unread}")
         try:
             self._on_stored(spool.reel.exchange)
         except Exception as error:  # noqa: BLE001 (others must not stop us)
@@ -252,7 +272,7 @@ class Writer:
             logger.error("replayproxy: %s (the traffic is not affected)", reason)
 
     def _finish(self, waiting: dict[Tape, None]) -> None:
-        now = time.monotonic()
+        patience_ends = time.monotonic() + self._patience_s
         for tape, spool in self._spools.items():
             if not spool.reel.finished:
                 end = End(
@@ -263,17 +283,20 @@ class Writer:
                 tape.ended = True
                 tape.items.append(end)
                 waiting[tape] = None
-        while waiting and not self._store(waiting) and time.monotonic() - now < self._patience_s:
-            time.sleep(RETRY_S)
+        while waiting and time.monotonic() < patience_ends:
+            with self._surviving(waiting):
+                if not self._store(waiting):
+                    time.sleep(RETRY_S)
         self._lost_by_writer += len(waiting)
+        self._lock.release()
         try:
+            recover(self._connection, self.path)  # what was given up half-way
             update(self._connection, "runs", {"ended_at": _now()}, id=self._run_id)
             self._connection.commit()
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as error:
-            self._complain(f"the database {self.path} cannot be closed in order: {error}")
+        except Exception as error:  # noqa: BLE001 (the next start will try again)
+            self._complain(f"the database {self.path} cannot be closed in order: {error!r}")
         self._connection.close()
-        self._lock.release()
 
 
 def _now() -> str:

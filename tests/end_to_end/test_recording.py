@@ -117,7 +117,7 @@ def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
 
     assert modes == {
         "replayproxy.db": 0o600,
-        "replayproxy.db-runs": 0o600,
+        "replayproxy.db-run-1": 0o600,
         "replayproxy.db-shm": 0o600,
         "replayproxy.db-wal": 0o600,
     }

@@ -1,0 +1,159 @@
+"""Recording fails open: a fault anywhere in the recorder changes no byte for the client."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.commands import Child, body_of, listed
+from tests.end_to_end.upstream import Upstream, streamed
+from tests.end_to_end.wire import Answer, post
+
+PATH = "/v1/chat/completions"
+ASK = {"model": "gpt-x", "stream": True, "messages": []}
+EVENT = b'data: {"model":"gpt-x","choices":[{"index":0,"delta":{"content":"%d"}}]}\n\n'
+CHUNKS = [*(EVENT % number for number in range(8)), b"data: [DONE]\n\n"]
+REQUESTS = 3
+
+# The real command, with one function made to fail at its n-th call.
+FAULTY_COMMAND = """
+import importlib, sys
+
+from replayproxy import proxy
+from replayproxy.cli import main
+
+where, name, nth = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+def break_it(module):
+    *path, last = name.split(".")
+    owner = module
+    for part in path:
+        owner = getattr(owner, part)
+    original, calls = getattr(owner, last), 0
+
+    def faulty(*arguments, **more):
+        nonlocal calls
+        calls += 1
+        if calls == nth:
+            raise RuntimeError("injected")
+        return original(*arguments, **more)
+
+    setattr(owner, last, faulty)
+
+if where == "recorder":
+    load_addon = proxy.load_addon
+
+    def load_broken(addon):
+        module = load_addon(addon)
+        break_it(module)
+        return module
+
+    proxy.load_addon = load_broken
+else:
+    break_it(importlib.import_module(where))
+main(sys.argv[4:])
+"""
+
+FAULTS = [
+    ("recorder", "to_request"),
+    ("recorder", "to_head"),
+    ("recorder", "_Capture.__init__"),
+    ("recorder", "_Capture.offset_ns"),
+    ("replayproxy.store.tape", "Tape.__init__"),
+    ("replayproxy.store.tape", "Tape.head"),
+    ("replayproxy.store.tape", "Tape.chunk"),
+    ("replayproxy.store.tape", "Tape.end"),
+    ("replayproxy.store.writer", "Writer.record"),
+    ("replayproxy.store.writer", "Writer._submit"),
+    ("replayproxy.store.reel", "Reel.__init__"),
+    ("replayproxy.store.reel", "Reel.take"),
+    ("replayproxy.store.reel", "Reel.save"),
+    ("replayproxy.store.reel", "match_key"),
+    ("replayproxy.store.reel", "redact_headers"),
+    ("replayproxy.store.bodies", "put"),
+    ("replayproxy.store.packing", "pack"),
+    ("replayproxy.recording", "Recording.__init__"),
+    ("replayproxy.recording", "Recording.chunk"),
+    ("replayproxy.recording", "Recording.exchange"),
+]
+
+FAULTS_OF_THE_WRITER = [
+    ("replayproxy.store.writer", "Writer._store"),
+    ("replayproxy.store.writer", "Writer._take"),
+    ("replayproxy.store.writer", "Writer._save"),
+]
+
+
+def ask_through(fault: tuple[str, str], nth: int, folder: Path) -> tuple[list[Answer], Child]:
+    with Upstream(lambda request: streamed(CHUNKS)) as upstream:
+        command = [sys.executable, "-c", FAULTY_COMMAND, *fault, str(nth)]
+        arguments = ["record", "--upstream", upstream.origin, "--listen", "127.0.0.1:0"]
+        child = Child([*command, *arguments], cwd=folder, announces="listening on ")
+        try:
+            answers = [post(child.url + PATH, ASK) for _ in range(REQUESTS)]
+        finally:
+            child.stop()
+    return answers, child
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=".".join)
+def test_a_fault_costs_recordings_not_bytes(fault: tuple[str, str], tmp_path: Path) -> None:
+    answers, child = ask_through(fault, 2, tmp_path)
+
+    assert [answer.chunks for answer in answers] == [CHUNKS] * REQUESTS
+    assert all(answer.whole for answer in answers)
+    assert child.code == 1
+    assert child.words.count("injected") == 1
+    assert "NOT recorded" in child.words.splitlines()[-1]
+    assert "completed" in {row["outcome"] for row in listed(tmp_path)}
+
+
+@pytest.mark.parametrize("fault", FAULTS_OF_THE_WRITER, ids=".".join)
+def test_a_fault_of_the_writer_costs_what_it_holds_not_bytes(
+    fault: tuple[str, str], tmp_path: Path
+) -> None:
+    answers, child = ask_through(fault, 1, tmp_path)
+
+    assert [answer.chunks for answer in answers] == [CHUNKS] * REQUESTS
+    assert child.code == 1
+    assert child.words.count("injected") == 1
+    assert "NOT recorded" in child.words.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ("replayproxy.store.writer", "Writer._gather"),
+        ("replayproxy.store.writer", "Writer._settle"),
+    ],
+    ids=".".join,
+)
+def test_a_fault_of_the_writer_that_costs_nothing_is_told_all_the_same(
+    fault: tuple[str, str], tmp_path: Path
+) -> None:
+    answers, child = ask_through(fault, 1, tmp_path)
+
+    assert [answer.chunks for answer in answers] == [CHUNKS] * REQUESTS
+    assert child.code == 0
+    assert "injected" in child.words
+    assert [row["outcome"] for row in listed(tmp_path)] == ["completed"] * REQUESTS
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ("replayproxy.recording", "SSEDecoder.feed"),
+        ("replayproxy.protocols.openai_chat", "_Reader.read_event"),
+    ],
+    ids=".".join,
+)
+def test_an_answer_that_is_not_understood_is_recorded_all_the_same(
+    fault: tuple[str, str], tmp_path: Path
+) -> None:
+    answers, child = ask_through(fault, 2, tmp_path)
+
+    assert [answer.chunks for answer in answers] == [CHUNKS] * REQUESTS
+    assert child.code == 0
+    assert "kept, but not understood: RuntimeError('injected')" in child.words
+    assert body_of(1, tmp_path) == b"".join(CHUNKS)
+    assert [row["outcome"] for row in listed(tmp_path)] == ["completed"] * REQUESTS
