@@ -14,7 +14,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint check wheel-test clean FORCE
+.PHONY: help demo test lint check wheel-test bench clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ check: lint test ## lint and test: run it before you commit
 
 wheel-test: $(VENV)/.development ## Build the package and test it in clean environments
 	$(BIN)/python -m pytest tests/wheel
+
+bench: $(VENV)/.development ## Measure how true a replay is (on an idle machine)
+	$(BIN)/python -m tests.benchmarks.replay_fidelity
 
 clean: ## Remove the environment, builds and caches
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -16,50 +16,18 @@ from pathlib import Path
 from mitmproxy import addonmanager, ctx, exceptions, http
 
 from replayproxy import config
+from replayproxy.capture import Capture
 from replayproxy.errors import DatabaseError
 from replayproxy.flows import to_head, to_request
 from replayproxy.model import Ending
 from replayproxy.pricing import priced
 from replayproxy.providers import is_llm_traffic
-from replayproxy.store import Tape, Writer
+from replayproxy.store import Writer
 
 # mitmproxy says who ended a flow only in words (proxy/layers/http/)
 _BY_CLIENT = re.compile(r"client disconnected|by client", re.IGNORECASE)
 
 OPTIONS = tuple(option for option in config.OPTIONS if option.recording)
-
-
-class _Capture:
-    """One exchange on its way: where its bytes go, and the clock they are timed with."""
-
-    __slots__ = ("_lose", "_loop", "_now_ns", "_start_ns", "streamed", "tape")
-
-    def __init__(self, tape: Tape, start_ns: int, lose: Callable[[str], None]) -> None:
-        self.tape = tape
-        self.streamed = False
-        self._start_ns = start_ns
-        self._lose = lose
-        self._loop = asyncio.get_running_loop()
-        self._now_ns: int | None = None
-
-    def offset_ns(self) -> int:
-        """Since the request; the same for all that one turn of the loop brings (one read)."""
-        if self._now_ns is None:
-            self._now_ns = time.monotonic_ns() - self._start_ns
-            self._loop.call_soon(self._next_turn)
-        return self._now_ns
-
-    def tee(self, data: bytes) -> bytes:
-        try:
-            self.streamed = True
-            if data:
-                self.tape.chunk(self.offset_ns(), data)
-        except Exception as error:  # noqa: BLE001 (it would delete these bytes)
-            self._lose(repr(error))
-        return data
-
-    def _next_turn(self) -> None:
-        self._now_ns = None
 
 
 def _fails_open(
@@ -93,9 +61,10 @@ class Recorder:
         self.idle.set()
         self._writer = writer
         self._opens_writer = writer is None
+        self._refused = False
         self._cassette = cassette
         self._records = records
-        self._captures: dict[str, _Capture] = {}
+        self._captures: dict[str, Capture] = {}
 
     def load(self, loader: addonmanager.Loader) -> None:
         if self._opens_writer:
@@ -107,12 +76,14 @@ class Recorder:
             return
         if self._writer:
             raise exceptions.OptionsError("replayproxy options cannot change during a recording")
-        self._opens_writer = False  # once: mitmproxy sets options back when this one fails
+        if self._refused:  # mitmproxy sets options back after one was refused
+            return
         self._cassette = getattr(ctx.options, config.CASSETTE.setting)
         path = Path(getattr(ctx.options, config.DB.setting)).expanduser()
         try:
             self._writer = Writer(path, enrich=priced)
         except DatabaseError as error:
+            self._refused = True
             raise exceptions.OptionsError(str(error)) from error
         atexit.register(self._writer.close)  # `done` comes before the last flows have ended
 
@@ -129,7 +100,7 @@ class Recorder:
         tape = self._writer.record(
             to_request(flow.request), started_at=datetime.now(UTC), cassette=self._cassette
         )
-        self._captures[flow.id] = _Capture(tape, start_ns, self._writer.lose)
+        self._captures[flow.id] = Capture(tape, start_ns=start_ns, lose=self._writer.lose)
         self.idle.clear()
 
     @_fails_open
@@ -161,7 +132,7 @@ class Recorder:
         if capture := self._taken(flow):
             capture.tape.end(Ending.INTERRUPTED, capture.offset_ns(), detail=repr(error))
 
-    def _taken(self, flow: http.HTTPFlow) -> _Capture | None:
+    def _taken(self, flow: http.HTTPFlow) -> Capture | None:
         """The flow's capture, which ends here."""
         capture = self._captures.pop(flow.id, None)
         if not self._captures:

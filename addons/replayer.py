@@ -6,6 +6,7 @@ fault, not even one in this file, lets a request through to the real API.
 """
 
 import contextlib
+import time
 from pathlib import Path
 
 from mitmproxy import addonmanager, ctx, exceptions, http
@@ -13,7 +14,7 @@ from mitmproxy.proxy import server_hooks
 
 from replayproxy import config
 from replayproxy.errors import ReplayproxyError
-from replayproxy.origin import Origin
+from replayproxy.origin import READ_AT_HEADER, Origin
 from replayproxy.playback import Repeat, parse_speed
 from replayproxy.player import Player
 from replayproxy.session import Session
@@ -90,6 +91,7 @@ class Replayer:
         flow.request.host = "127.0.0.1"
         flow.request.port = self._player_port
         flow.request.headers["Host"] = authority
+        flow.request.headers[READ_AT_HEADER] = str(time.monotonic_ns())
 
 
 addons = [Replayer()]

@@ -26,6 +26,9 @@ MAX_HEAD_BYTES = 1024 * 1024
 MAX_BODY_BYTES = 256 * 1024 * 1024
 _CONNECT = b"CONNECT "
 
+READ_AT_HEADER = "x-replayproxy-read-at-ns"
+"""Set by an interceptor of ours: when it had read the request, monotonic clock."""
+
 
 class Handler(Interface):
     """Decides what is answered. Must not raise."""
@@ -153,6 +156,9 @@ class _Connection(asyncio.Protocol):
         except ValueError as error:
             raise h11.RemoteProtocolError(str(error)) from error
         keep_alive = self._parser.their_state is not h11.MUST_CLOSE
+        with suppress(ValueError):
+            # an interceptor before us read the request earlier than we did
+            read_at = min(read_at, int(header(request.headers, READ_AT_HEADER) or "") / 1e9)
         trailing, _ = self._parser.trailing_data
         self._parser = _parser()
         if trailing:

@@ -57,8 +57,8 @@ main(sys.argv[4:])
 FAULTS = [
     ("recorder", "to_request"),
     ("recorder", "to_head"),
-    ("recorder", "_Capture.__init__"),
-    ("recorder", "_Capture.offset_ns"),
+    ("replayproxy.capture", "Capture.__init__"),
+    ("replayproxy.capture", "Capture.offset_ns"),
     ("replayproxy.store.tape", "Tape.__init__"),
     ("replayproxy.store.tape", "Tape.head"),
     ("replayproxy.store.tape", "Tape.chunk"),

@@ -1,0 +1,53 @@
+"""The README is true: its tables are generated, its commands and flags exist."""
+
+import re
+import shlex
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from replayproxy.cli import main
+from tests.docs.readme import README, options_table, with_part
+
+TEXT = README.read_text()
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+COMMAND_LINES = [
+    line.partition("#")[0].strip()
+    for block in BLOCKS
+    for line in block.splitlines()
+    if line.startswith("replayproxy ")
+]
+
+
+def test_the_options_table_is_generated_from_the_code() -> None:
+    assert with_part(TEXT, "options", options_table()) == TEXT, "python -m tests.docs.readme"
+
+
+def test_the_first_command_stands_at_the_top() -> None:
+    assert "make demo" in TEXT.splitlines()[:25]
+
+
+def test_every_command_is_in_the_readme() -> None:
+    mentioned = {line.split()[1] for line in COMMAND_LINES}
+
+    assert mentioned == set(main.commands)
+
+
+@pytest.mark.parametrize("line", COMMAND_LINES)
+def test_every_command_line_of_the_readme_can_be_parsed(line: str) -> None:
+    _, name, *arguments = shlex.split(line)
+    command = main.commands[name]
+
+    with click.Context(command, info_name=name) as context:
+        command.parse_args(context, arguments)
+
+
+@pytest.mark.parametrize("name", [None, *main.commands])
+def test_every_help_page_teaches_and_fits_a_terminal(name: str | None) -> None:
+    shown = CliRunner().invoke(main, [name, "--help"] if name else ["--help"])
+
+    assert shown.exit_code == 0
+    assert len(shown.output.splitlines()) > 8
+    assert max(map(len, shown.output.splitlines())) <= 80
+    assert all(f"  {other}" in shown.output for other in ([] if name else main.commands))
