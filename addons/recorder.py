@@ -7,6 +7,7 @@ the tee hands on every byte whatever happens; what is lost is counted.
 import asyncio
 import atexit
 import functools
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from replayproxy.model import Ending
 from replayproxy.pricing import priced
 from replayproxy.providers import is_llm_traffic
 from replayproxy.store import Writer
+
+logger = logging.getLogger(__name__)
 
 # mitmproxy says who ended a flow only in words (proxy/layers/http/)
 _BY_CLIENT = re.compile(r"client disconnected|by client", re.IGNORECASE)
@@ -61,7 +64,6 @@ class Recorder:
         self.idle.set()
         self._writer = writer
         self._opens_writer = writer is None
-        self._refused = False
         self._cassette = cassette
         self._records = records
         self._captures: dict[str, Capture] = {}
@@ -76,15 +78,14 @@ class Recorder:
             return
         if self._writer:
             raise exceptions.OptionsError("replayproxy options cannot change during a recording")
-        if self._refused:  # mitmproxy sets options back after one was refused
-            return
         self._cassette = getattr(ctx.options, config.CASSETTE.setting)
         path = Path(getattr(ctx.options, config.DB.setting)).expanduser()
         try:
             self._writer = Writer(path, enrich=priced)
         except DatabaseError as error:
-            self._refused = True
-            raise exceptions.OptionsError(str(error)) from error
+            # mitmdump ends on an error at its start; as an OptionsError it came with a traceback
+            logger.error("replayproxy: %s", error)
+            return
         atexit.register(self._writer.close)  # `done` comes before the last flows have ended
 
     @_fails_open

@@ -6,6 +6,7 @@ fault, not even one in this file, lets a request through to the real API.
 """
 
 import contextlib
+import logging
 import time
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from replayproxy.playback import Repeat, parse_speed
 from replayproxy.player import Player
 from replayproxy.session import Session
 from replayproxy.store import Store
+
+logger = logging.getLogger(__name__)
 
 OPTIONS = tuple(option for option in config.OPTIONS if option.replaying)
 
@@ -53,7 +56,9 @@ class Replayer:
             )
             speed = parse_speed(getattr(ctx.options, config.SPEED.setting))
         except ReplayproxyError as error:
-            raise exceptions.OptionsError(str(error)) from error
+            # mitmdump ends on an error at its start; others go on, and every request is refused
+            logger.error("replayproxy: %s", error)
+            return
         self._player = Player(session, speed=speed)
 
     async def running(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from openai import NotFoundError, OpenAI
 
-from tests.end_to_end.commands import listed, mitmdump, run, serving
+from tests.end_to_end.commands import PATIENCE_S, listed, mitmdump, run, serving
 from tests.end_to_end.upstream import Received, Script, Upstream, plain, streamed
 from tests.end_to_end.wire import post
 
@@ -218,6 +218,15 @@ def test_it_works_as_a_stock_addon(upstream: Upstream, tmp_path: Path) -> None:
     assert hit.headers["x-replayproxy"] == "hit"
     assert miss.status == 404
     assert upstream.connections == 1
+
+
+def test_a_stock_addon_without_a_database_ends_with_one_clear_line(tmp_path: Path) -> None:
+    with mitmdump("replayer", cwd=tmp_path) as refused:
+        refused.process.wait(PATIENCE_S)
+
+    assert refused.code == 1
+    assert "cannot use the database replayproxy.db: it does not exist" in refused.words
+    assert "Traceback" not in refused.words
 
 
 @pytest.mark.parametrize("fault", ["_redirect", "responseheaders", "server_connect", "request"])
