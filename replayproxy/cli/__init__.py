@@ -3,6 +3,7 @@
 import click
 
 from replayproxy import __version__
+from replayproxy.cli.dashboard import dashboard
 from replayproxy.cli.demo import demo
 from replayproxy.cli.list_ import list_exchanges
 from replayproxy.cli.record import record
@@ -43,5 +44,5 @@ def main() -> None:
     """
 
 
-for command in (record, replay, list_exchanges, show, demo):
+for command in (record, replay, list_exchanges, show, dashboard, demo):
     main.add_command(command)

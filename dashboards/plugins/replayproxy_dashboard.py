@@ -1,0 +1,273 @@
+"""The Datasette plugin: translates between Datasette and `replayproxy.dashboard`.
+
+Works with Datasette 0.65 and 1.0, started by `replayproxy dashboard` or by
+`datasette` itself (see ../README.md). Every connection to a database that
+replayproxy wrote becomes read-only and blind to secrets, whoever opened it.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from datasette import Response, hookimpl
+from datasette.utils.asgi import NotFound
+from markupsafe import Markup
+
+from replayproxy.dashboard import (
+    cells,
+    exchange_page,
+    formats,
+    problems,
+    sql_guard,
+    templating,
+)
+from replayproxy.dashboard.charts import Charts, Rows, read_specs
+from replayproxy.dashboard.named_sql import read_queries
+from replayproxy.dashboard.overview import RANGES, Asked, Span, read_overview
+from replayproxy.dashboard.static import read_static
+from replayproxy.dashboard.waterfall import chart_data, end_ms
+from replayproxy.dashboard.web_guard import App, WebGuard
+
+FOLDER = Path(__file__).resolve().parent.parent
+HOME = "/-/replayproxy"
+
+logger = logging.getLogger("replayproxy.dashboard")
+queries = read_queries(FOLDER / "queries")
+static = read_static(FOLDER / "static")
+overview_specs = read_specs(FOLDER / "charts" / "overview")
+stream_spec = read_specs(FOLDER / "charts" / "exchange")[0]
+charts = Charts(FOLDER / "charts" / "theme.json")
+
+
+# -- what every page, ours or Datasette's, is made safe and ours by ------------------------------
+
+
+@hookimpl
+def asgi_wrapper(datasette: Any) -> Callable[[App], App]:
+    """Host check, read-only, security headers."""
+    hosts = (datasette.plugin_config("replayproxy") or {}).get("hosts", [])
+    return lambda app: WebGuard(app, hosts=hosts)
+
+
+@hookimpl
+def prepare_connection(conn: sqlite3.Connection) -> None:
+    """Our functions, no writing, no secrets: in our databases only."""
+    if sql_guard.is_ours(conn):
+        sql_guard.prepare(conn)
+
+
+@hookimpl
+def prepare_jinja2_environment(env: Any, datasette: Any) -> None:
+    """Nonces and filters."""
+    templating.prepare(env, replayproxy_url=lambda path="": datasette.urls.path(HOME + path))
+
+
+@hookimpl
+async def startup(datasette: Any) -> None:
+    """Start the chart engine; in Datasette 1.0, bring the named queries."""
+    charts.warm_up()
+    if hasattr(datasette, "add_query"):
+        name = (await _database(datasette)).name
+        for query in queries.values():
+            await datasette.add_query(
+                name,
+                query.name,
+                query.sql,
+                title=query.title,
+                description=query.description,
+                is_trusted=True,
+            )
+
+
+@hookimpl(optionalhook=True)
+def canned_queries(datasette: Any, database: str) -> Any:
+    """The named queries, for Datasette 0.65."""
+
+    async def named() -> dict[str, dict[str, str]]:
+        if database != (await _database(datasette)).name:
+            return {}
+        return {
+            query.name: {
+                "sql": query.sql,
+                "title": query.title,
+                "description": query.description,
+            }
+            for query in queries.values()
+        }
+
+    return named
+
+
+@hookimpl(wrapper=True)
+def handle_exception(
+    datasette: Any, request: Any, exception: Exception
+) -> Generator[None, Any, list[Any]]:
+    """Every error is a page of ours.
+
+    A wrapper, so that Datasette's own handler does not run as well: it prints
+    the local variables of all frames, and with them what was recorded.
+    """
+
+    async def answer() -> Any:
+        problem = problems.describe(exception)
+        if problem.status >= 500:
+            logger.error(
+                "%s: %s", formats.one_line(request.path), problem.title, exc_info=exception
+            )
+        if request.path.endswith(".json"):
+            return Response.json(problem.as_json(), status=problem.status)
+        return await _page(datasette, request, "problem", problem.status, problem=problem)
+
+    yield
+    return [answer]
+
+
+@hookimpl
+def extra_css_urls(datasette: Any) -> list[str]:
+    """Our style, on every page."""
+    return [_static_url(datasette, "replayproxy.css")]
+
+
+@hookimpl
+def extra_js_urls(datasette: Any) -> list[dict[str, Any]]:
+    """Tooltips and the model menu."""
+    return [{"url": _static_url(datasette, "replayproxy.js"), "module": True}]
+
+
+@hookimpl
+def render_cell(
+    value: Any, column: str, table: str | None, database: str, datasette: Any
+) -> Markup | None:
+    """Figures as people read them, and the way from an exchange's id to its page."""
+    return cells.render(
+        value, column=column, table=table, exchange_url=datasette.urls.path(f"{HOME}/exchange/")
+    )
+
+
+# -- pages -----------------------------------------------------------------------------------------
+
+
+@hookimpl
+def register_routes() -> list[tuple[str, Callable[..., Awaitable[Any]]]]:
+    """Our pages; `/` leads to the overview."""
+    return [
+        (r"^/$", to_overview),
+        (rf"^{HOME}$", show_overview),
+        (rf"^{HOME}/exchange/(?P<id>\d+)$", show_exchange),
+        (rf"^{HOME}/exchange/(?P<id>\d+)/(?P<part>request|response)$", send_body),
+        (rf"^{HOME}/static/(?P<name>[\w.-]+)$", send_static),
+    ]
+
+
+async def to_overview(datasette: Any) -> Any:
+    """Redirect."""
+    return Response.redirect(datasette.urls.path(HOME))
+
+
+async def show_overview(datasette: Any, request: Any) -> Any:
+    """Cost, exchanges and latency of a range of time."""
+    database = await _database(datasette)
+
+    async def run(name: str, parameters: Mapping[str, str]) -> Rows:
+        found = await database.execute(queries[name].sql, parameters)
+        return [dict(row) for row in found.rows]
+
+    (span,) = await run("span", {})
+    if span["first"] is None:
+        return await _page(datasette, request, "empty", path=database.path)
+    now = datetime.now(UTC)
+    first, last = (datetime.fromisoformat(span[name]) for name in ("first", "last"))
+    args = {name: request.args.get(name) or "" for name in ("range", "model")}
+    asked = Asked.read(args, Span(first, last), now)
+    exchanges_url = datasette.urls.table(database.name, "exchanges")
+    page = await read_overview(asked, run, overview_specs, charts, exchanges_url=exchanges_url)
+    return await _page(
+        datasette,
+        request,
+        "overview",
+        page=page,
+        asked=asked,
+        ranges=RANGES,
+        newest=span,
+        exchanges_url=exchanges_url,
+        query_url=lambda name, extension="": (
+            f"{datasette.urls.database(database.name)}/{name}{extension}?{page.query_string}"
+        ),
+    )
+
+
+async def show_exchange(datasette: Any, request: Any) -> Any:
+    """One exchange: conversation, stream, raw bytes."""
+    database, number = await _database(datasette), _id(request)
+    page = await asyncio.to_thread(exchange_page.read_page, Path(database.path), number)
+    neighbours = await database.execute(
+        """SELECT (SELECT max(id) FROM exchanges WHERE id < :id) AS previous,
+        (SELECT min(id) FROM exchanges WHERE id > :id) AS next""",
+        {"id": number},
+    )
+    words = {"end_ms": end_ms(page.exchange, page.ticks)}
+    data = chart_data(page.exchange, page.ticks)
+    return await _page(
+        datasette,
+        request,
+        "exchange",
+        page=page,
+        stream=await charts.render(stream_spec, data, words) if page.ticks else None,
+        stream_spec=stream_spec,
+        neighbours=dict(neighbours.rows[0]),
+        table_url=lambda table: datasette.urls.table(database.name, table),
+    )
+
+
+async def send_body(datasette: Any, request: Any) -> Any:
+    """The wire bytes of a request or a response, as a file to keep: never to be rendered."""
+    database, number, part = await _database(datasette), _id(request), request.url_vars["part"]
+    body = await asyncio.to_thread(exchange_page.read_body, Path(database.path), number, part)
+    headers = {
+        "content-disposition": f'attachment; filename="exchange-{number}-{part}.bin"',
+        "content-security-policy": "default-src 'none'; sandbox",
+    }
+    return Response(body, headers=headers, content_type="application/octet-stream")
+
+
+async def send_static(request: Any) -> Any:
+    """Our style and script."""
+    file = static.get(request.url_vars["name"])
+    if file is None:
+        raise NotFound("There is no such file.")
+    headers = {"cache-control": "max-age=31536000, immutable"}
+    return Response(file.text, headers=headers, content_type=f"{file.content_type}; charset=utf-8")
+
+
+# -- between the two -------------------------------------------------------------------------------
+
+
+def _id(request: Any) -> int:
+    """The exchange's id in the URL; one that SQLite cannot hold is not known either."""
+    number = int(request.url_vars["id"][:30])
+    if number >= 2**63:
+        raise NotFound("There is no such exchange.")
+    return number
+
+
+def _static_url(datasette: Any, name: str) -> str:
+    return str(datasette.urls.path(f"{HOME}/static/{name}?{static[name].version}"))
+
+
+async def _database(datasette: Any) -> Any:
+    """The first database that replayproxy wrote."""
+    for database in datasette.databases.values():
+        if database.path and await database.execute_fn(sql_guard.is_ours):
+            return database
+    raise NotFound("No replayproxy database is open here.")
+
+
+async def _page(datasette: Any, request: Any, name: str, status: int = 200, **context: Any) -> Any:
+    html = await datasette.render_template(
+        f"replayproxy_{name}.html", {**context, "is_ours": True}, request=request
+    )
+    return Response.html(html, status=status, headers={"cache-control": "no-store"})

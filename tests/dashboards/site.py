@@ -1,0 +1,91 @@
+"""The real Datasette application on a database, asked as a browser would."""
+
+import asyncio
+import html
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from replayproxy.dashboard import build
+
+HOME = "/-/replayproxy"
+QUERY_NAMES = (
+    "by_model",
+    "latency",
+    "latest_errors",
+    "model_choices",
+    "over_time",
+    "slowest",
+    "span",
+    "totals",
+    "ttft_distribution",
+    "ttft_over_time",
+    "ttft_percentiles",
+)
+TABLES = (
+    "exchanges",
+    "settings",
+    "runs",
+    "requests",
+    "responses",
+    "bodies",
+    "journal",
+    "_sqlite_migrations",
+)
+VIEWS = (
+    "chunks",
+    "cost_by_day",
+    "cost_by_day_and_model",
+    "cost_by_model",
+    "cost_by_tag",
+    "latency_by_model",
+    "latency_by_day",
+)
+
+
+class Site:
+    """`get()` gives what httpx gives."""
+
+    def __init__(self, path: Path) -> None:
+        self._runner = asyncio.Runner()
+        self._datasette = build(path)
+        self._runner.run(self._datasette.invoke_startup())
+
+    def get(self, url: str, **more: Any) -> Any:
+        """A GET."""
+        return self.ask("GET", url, **more)
+
+    def ask(self, method: str, url: str, **more: Any) -> Any:
+        """Any request."""
+        return self._runner.run(self._datasette.client.request(method, url, **more))
+
+    def text(self, url: str) -> str:
+        """The text of a page that is there, without its tags."""
+        response = self.get(url)
+        assert response.status_code == 200, (url, response.text)
+        return words(response.text)
+
+    def close(self) -> None:
+        """End its threads, close its files."""
+        self._runner.close()
+        self._datasette.executor.shutdown()
+        for database in self._datasette.databases.values():
+            database.close()
+
+
+@contextmanager
+def site(path: Path) -> Iterator[Site]:
+    """A `Site` for a `with` block."""
+    opened = Site(path)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def words(page: str) -> str:
+    """What a page says: no scripts, styles or tags, single spaces."""
+    page = re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
