@@ -22,8 +22,9 @@ from replayproxy.errors import DatabaseError
 from replayproxy.flows import to_head, to_request
 from replayproxy.model import Ending
 from replayproxy.pricing import priced
-from replayproxy.providers import is_llm_traffic
+from replayproxy.recording import Policy
 from replayproxy.store import Writer
+from replayproxy.traffic import SWITCH_HEADER, is_switched_off, records_matching
 
 logger = logging.getLogger(__name__)
 
@@ -58,14 +59,15 @@ class Recorder:
         writer: Writer | None = None,
         *,
         cassette: str = config.CASSETTE.default,
-        records: Callable[[str, str], bool] = is_llm_traffic,
+        records: Callable[[str, str], bool] | None = None,
     ) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
         self._writer = writer
         self._opens_writer = writer is None
         self._cassette = cassette
-        self._records = records
+        self._records = records or records_matching("", "")
+        self._said_websocket = False
         self._captures: dict[str, Capture] = {}
 
     def load(self, loader: addonmanager.Loader) -> None:
@@ -78,10 +80,12 @@ class Recorder:
             return
         if self._writer:
             raise exceptions.OptionsError("replayproxy options cannot change during a recording")
-        self._cassette = getattr(ctx.options, config.CASSETTE.setting)
-        path = Path(getattr(ctx.options, config.DB.setting)).expanduser()
+        chosen = {option.name: getattr(ctx.options, option.setting) for option in OPTIONS}
+        self._cassette = chosen["cassette"]
+        self._records = records_matching(chosen["record_hosts"], chosen["record_paths"])
+        policy = Policy(tag_header=chosen["tag_header"])
         try:
-            self._writer = Writer(path, enrich=priced)
+            self._writer = Writer(Path(chosen["db"]).expanduser(), policy=policy, enrich=priced)
         except DatabaseError as error:
             # mitmdump ends on an error at its start; as an OptionsError it came with a traceback
             logger.error("replayproxy: %s", error)
@@ -91,12 +95,8 @@ class Recorder:
     @_fails_open
     def request(self, flow: http.HTTPFlow) -> None:
         start_ns = time.monotonic_ns()
-        upgrades = "upgrade" in flow.request.headers
-        if (
-            self._writer is None
-            or upgrades
-            or not self._records(flow.request.pretty_host, flow.request.path.partition("?")[0])
-        ):
+        switch = flow.request.headers.pop(SWITCH_HEADER, None)
+        if self._writer is None or is_switched_off(switch) or not self._is_recorded(flow.request):
             return
         tape = self._writer.record(
             to_request(flow.request), started_at=datetime.now(UTC), cassette=self._cassette
@@ -125,6 +125,16 @@ class Recorder:
             by_client = _BY_CLIENT.search(reason)
             ending = Ending.CLIENT_CLOSED if by_client else Ending.UPSTREAM_CLOSED
             capture.tape.end(ending, capture.offset_ns(), detail=reason)
+
+    def _is_recorded(self, request: http.Request) -> bool:
+        if not self._records(request.pretty_host, request.path.partition("?")[0]):
+            return False
+        if "upgrade" not in request.headers:
+            return True
+        if not self._said_websocket:
+            self._said_websocket = True
+            logger.warning("replayproxy: WebSocket traffic passes through, but is not recorded")
+        return False
 
     def give_up(self, flow: http.HTTPFlow, error: Exception) -> None:
         """A fault of ours: the exchange is not recorded any further, and counted."""

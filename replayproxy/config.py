@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from replayproxy.attribution import TAG_HEADER as DEFAULT_TAG_HEADER
 from replayproxy.model import DEFAULT_CASSETTE
 from replayproxy.playback import Repeat
 
@@ -69,4 +70,26 @@ REPEAT = Option(
     recording=False,
 )
 
-OPTIONS = (DB, CASSETTE, SPEED, REPEAT)
+RECORD_HOSTS = Option(
+    name="record_hosts",
+    default="",
+    metavar="PATTERN,...",
+    help="Hosts to record besides those of known LLM APIs, such as `*.internal`; `*` is all.",
+    replaying=False,
+)
+RECORD_PATHS = Option(
+    name="record_paths",
+    default="",
+    metavar="PATTERN,...",
+    help="Paths to record on any host besides LLM-shaped ones, such as `/generate*`.",
+    replaying=False,
+)
+TAG_HEADER = Option(
+    name="tag_header",
+    default=DEFAULT_TAG_HEADER,
+    metavar="NAME",
+    help="The request header whose value becomes the exchange's tag.",
+    replaying=False,
+)
+
+OPTIONS = (DB, CASSETTE, SPEED, REPEAT, RECORD_HOSTS, RECORD_PATHS, TAG_HEADER)

@@ -54,11 +54,7 @@ def canonical_body(body: bytes) -> bytes:
     value = parse_json(body) if body else UNREADABLE
     if value is UNREADABLE:
         return body
-    try:
-        text = json.dumps(_numbers_by_value(value), sort_keys=True, separators=(",", ":"))
-    except RecursionError:
-        return body
-    return text.encode()
+    return json.dumps(_numbers_by_value(value), sort_keys=True, separators=(",", ":")).encode()
 
 
 def _numbers_by_value(value: object) -> object:
@@ -103,9 +99,9 @@ def first_difference(asked: Request, recorded: Request) -> Difference | None:
         return Difference(
             path="body", asked=f"{len(asked.body)} bytes", recorded=f"{len(recorded.body)} bytes"
         )
-    for path, a_leaf, b_leaf in _differences(_numbers_by_value(a_json), _numbers_by_value(b_json)):
-        return Difference(path=path, asked=a_leaf, recorded=b_leaf)
-    return None
+    differences = _differences(_numbers_by_value(a_json), _numbers_by_value(b_json))
+    path, a_leaf, b_leaf = next(differences)
+    return Difference(path=path, asked=a_leaf, recorded=b_leaf)
 
 
 def likeness(asked: Request, recorded: Request) -> float:

@@ -169,6 +169,7 @@ class Exchange:
         first_event_ns: offset of the first chunk that carried an event
             (keep-alive comments don't count) or, not streamed, any byte.
         first_content_ns: offset of the first chunk that carried generated content.
+        request_id: the provider's id of the request.
         cost_source: who says so ("reported", a price list), or why there is no cost.
     """
 
@@ -195,6 +196,11 @@ class Exchange:
     chunk_count: int = 0
     response_bytes: int = 0
     tag: str | None = None
+    sdk: str | None = None
+    sdk_version: str | None = None
+    request_id: str | None = None
+    traceparent: str | None = None
+    retry_count: int | None = None
 
 
 def header(headers: Headers, name: str) -> str | None:

@@ -7,6 +7,8 @@ answered one after the other.
 
 import asyncio
 import logging
+import socket
+import struct
 import time
 from contextlib import suppress
 from typing import Protocol as Interface
@@ -25,6 +27,7 @@ logger = logging.getLogger(__name__)
 MAX_HEAD_BYTES = 1024 * 1024
 MAX_BODY_BYTES = 256 * 1024 * 1024
 _CONNECT = b"CONNECT "
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 READ_AT_HEADER = "x-replayproxy-read-at-ns"
 """Set by an interceptor of ours: when it had read the request, monotonic clock."""
@@ -110,7 +113,10 @@ class _Connection(asyncio.Protocol):
         self._writable.set()
 
     def hang_up(self) -> None:
-        """Close now, whatever is going on."""
+        """Close now; a client whose reply is not whole sees a reset, not an orderly end."""
+        if self.playing and (connection := self._transport.get_extra_info("socket")):
+            with suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -179,7 +185,7 @@ class _Connection(asyncio.Protocol):
                     await self._writable.wait()
         except Exception:  # fails closed: half an answer must not pass for a whole one
             logger.exception("replayproxy: a reply could not be written to its end")
-            self._transport.abort()
+            self.hang_up()
             return
         self.playing = None
         if reply.keep_alive:

@@ -7,6 +7,8 @@ as absolute deadlines; nothing is waited for that was not waited for then.
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 
 from replayproxy.errors import UsageError
 from replayproxy.model import Chunk, Ending, Exchange, Outcome
@@ -60,23 +62,14 @@ class Write:
 def schedule(chunks: Iterable[Chunk], *, speed: float) -> Iterator[Write]:
     """When each chunk leaves. Chunks of equal time share a write, others never do.
 
-    `speed` is a factor; infinity means at once.
+    `speed` is a factor; infinity means at once, and still one by one.
 
     >>> chunks = [Chunk(offset_ns=n, data=d) for n, d in [(10, b"a"), (10, b"b"), (30, b"c")]]
     >>> [(write.at_s, write.parts) for write in schedule(chunks, speed=2)]
     [(5e-09, (b'a', b'b')), (1.5e-08, (b'c',))]
     """
-    parts: list[bytes] = []
-    last_s = 0.0
-    for chunk in chunks:
-        at_s = at(chunk.offset_ns, speed=speed)
-        if parts and at_s != last_s:
-            yield Write(at_s=last_s, parts=tuple(parts))
-            parts = []
-        parts.append(chunk.data)
-        last_s = at_s
-    if parts:
-        yield Write(at_s=last_s, parts=tuple(parts))
+    for offset_ns, together in groupby(chunks, key=attrgetter("offset_ns")):
+        yield Write(at_s=at(offset_ns, speed=speed), parts=tuple(chunk.data for chunk in together))
 
 
 def at(offset_ns: int | None, *, speed: float) -> float:

@@ -31,6 +31,8 @@ _LLM_PATHS = (
     "/messages",
     "/responses",
     "/v1/models",
+    ":generateContent",
+    ":streamGenerateContent",
 )
 
 

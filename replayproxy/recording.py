@@ -6,9 +6,16 @@ what the wire brought.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol as Interface
 
+from replayproxy.attribution import (
+    TAG_HEADER,
+    attribution,
+    reported_cost_usd,
+    request_id,
+)
 from replayproxy.json_text import UNREADABLE, parse_json
 from replayproxy.model import (
     Answer,
@@ -25,7 +32,6 @@ from replayproxy.protocols import detect
 from replayproxy.protocols.base import Protocol, RequestView
 from replayproxy.sse import ServerSentEvent, SSEDecoder
 
-TAG_HEADER = "x-aig-tag"
 MAX_JSON_BYTES = 64 * 1024 * 1024
 """Longer bodies that are not streams are kept, but not parsed."""
 
@@ -35,6 +41,19 @@ class Decode(Interface):
 
     def decode(self, data: bytes) -> bytes:
         """The next decoded bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How recordings are made.
+
+    Attributes:
+        tag_header: the request header whose value becomes the tag.
+        keep_bodies: False keeps only what is derived from bodies, and their timing.
+    """
+
+    tag_header: str = TAG_HEADER
+    keep_bodies: bool = True
 
 
 class Recording:
@@ -47,13 +66,15 @@ class Recording:
         started_at: datetime,
         cassette: str,
         decoder: Callable[[str | None], Decode],
+        policy: "Policy | None" = None,
     ) -> None:
         self._request = request
+        self._sender = attribution(request.headers, tag_header=(policy or Policy()).tag_header)
         self._started_at = started_at
         self._cassette = cassette
         self._decoder = decoder
         self._protocol = detect(request.method, request.path)
-        self._asked = _read_request(self._protocol, request.body)
+        self._asked = _read_request(self._protocol, request)
         self._head: ResponseHead | None = None
         self._body: _Body | None = None
         self._chunk_count = self._response_bytes = 0
@@ -98,6 +119,9 @@ class Recording:
         body = self._body
         answer = body.answer() if body else Answer()
         outcome = self._outcome(answer)
+        cost = answer.reported_cost_usd
+        if cost is None and self._head:
+            cost = reported_cost_usd(self._head.headers)
         return Exchange(
             cassette=self._cassette,
             started_at=self._started_at,
@@ -112,14 +136,19 @@ class Recording:
             response_model=answer.response_model,
             finish_reason=answer.finish_reason,
             usage=answer.usage,
-            cost_usd=answer.reported_cost_usd,
-            cost_source=None if answer.reported_cost_usd is None else "reported",
+            cost_usd=cost,
+            cost_source=None if cost is None else "reported",
             first_event_ns=body.first_event_ns if body else None,
             first_content_ns=body.first_content_ns if body else None,
             end_offset_ns=self._end_offset_ns,
             chunk_count=self._chunk_count,
             response_bytes=self._response_bytes,
-            tag=header(self._request.headers, TAG_HEADER),
+            tag=self._sender.tag,
+            sdk=self._sender.sdk,
+            sdk_version=self._sender.sdk_version,
+            request_id=request_id(self._head.headers) if self._head else None,
+            traceparent=self._sender.traceparent,
+            retry_count=self._sender.retry_count,
         )
 
     def _outcome(self, answer: Answer) -> Outcome | None:
@@ -213,6 +242,6 @@ def read_answer(
     return body.answer()
 
 
-def _read_request(protocol: Protocol, body: bytes) -> RequestView:
-    parsed = parse_json(body) if body else UNREADABLE
-    return RequestView() if parsed is UNREADABLE else protocol.read_request(parsed)
+def _read_request(protocol: Protocol, request: Request) -> RequestView:
+    body = parse_json(request.body) if request.body else UNREADABLE
+    return protocol.read_request(request.path, body)

@@ -18,6 +18,7 @@ MARK = "x-replayproxy"
 EXCHANGE_MARK = "x-replayproxy-exchange"
 
 _LAST_CHUNK = b"0\r\n\r\n"
+_ONE_LINE = str.maketrans("", "", "\r\n\0")  # a recording may come from a stranger
 
 _OF_THE_CONNECTION = frozenset(
     {
@@ -135,4 +136,5 @@ def _head(status: int, reason: str, headers: Headers, *, keep_alive: bool) -> by
     lines += [f"{name}: {value}" for name, value in headers]
     if not keep_alive:
         lines.append("Connection: close")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+    text = "\r\n".join(line.translate(_ONE_LINE) for line in lines)
+    return f"{text}\r\n\r\n".encode("latin-1", "replace")

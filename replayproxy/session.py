@@ -97,9 +97,7 @@ class Session:
 
     def _named(self, request: Request) -> str:
         body = parse_json(request.body) if request.body else UNREADABLE
-        model = None
-        if body is not UNREADABLE:
-            model = detect(request.method, request.path).read_request(body).model
+        model = detect(request.method, request.path).read_request(request.path, body).model
         asked = f"{request.method} {request.path}"
         return f"{model} request ({asked})" if model else f"{asked} request"
 

@@ -105,7 +105,12 @@ def _print_verdicts(out: Console, verdicts: "list[Verdict]") -> None:
 def _table(title: str) -> Table:
     """One that fits 80 columns."""
     return Table(
-        title=title, title_justify="left", title_style="bold", caption_justify="left", box=None
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
     )
 
 
@@ -118,7 +123,7 @@ def _print_costs(out: Console, db: Path) -> None:
 
     table = _table("What was recorded")
     table.add_column("model", no_wrap=True, max_width=25)
-    for name in ("in", "out", "cost", "said by", "first", "content", "whole"):
+    for name in ("in", "out", "cost", "said by", "content", "whole"):
         table.add_column(name, justify="right", no_wrap=True)
     with Store(db) as store:
         rows = list(store.rows())
@@ -129,10 +134,11 @@ def _print_costs(out: Console, db: Path) -> None:
             count(row["output_tokens"]),
             dollars(row["cost_usd"]),
             row["cost_source"],
-            milliseconds(row["time_to_first_chunk_ms"]),
             milliseconds(row["time_to_first_content_ms"]),
             milliseconds(row["duration_ms"]),
         )
     total = sum(row["cost_usd"] or 0 for row in rows)
-    table.caption = f"{len(rows)} exchanges, {dollars(total)} in all; replaying them costs nothing"
+    table.caption = (
+        f"{len(rows)} exchanges, {dollars(total)} in all; content: time to the first of it"
+    )
     out.print(table)

@@ -45,7 +45,7 @@ def from_table(option: config.Option, **extra: Any) -> Decorator:
         metavar=option.metavar,
         envvar=option.env,
         help=option.help,
-        show_default=True,
+        show_default=bool(option.default),
         show_envvar=option.env is not None,
         **extra,
     )
@@ -59,6 +59,9 @@ db_option = from_table(
 cassette_option = from_table(config.CASSETTE)
 speed_option = from_table(config.SPEED, type=_Speed())
 repeat_option = from_table(config.REPEAT, type=click.Choice(config.REPEAT.choices))
+record_hosts_option = from_table(config.RECORD_HOSTS)
+record_paths_option = from_table(config.RECORD_PATHS)
+tag_header_option = from_table(config.TAG_HEADER)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
 
 

@@ -1,5 +1,6 @@
 """`replayproxy record`: a proxy that records what passes."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,18 @@ import click
 from replayproxy.address import Upstream, parse_upstream, url_of
 from replayproxy.cli import serving
 from replayproxy.cli.extras import require
-from replayproxy.cli.options import cassette_option, db_option, listen_option
+from replayproxy.cli.options import (
+    cassette_option,
+    db_option,
+    listen_option,
+    record_hosts_option,
+    record_paths_option,
+    tag_header_option,
+)
 from replayproxy.cli.text import count, dollars, plural, say
 from replayproxy.model import Exchange
+from replayproxy.recording import Policy
+from replayproxy.traffic import records_matching
 
 
 @click.command()
@@ -32,6 +42,9 @@ from replayproxy.model import Exchange
     metavar="SECONDS",
     help="How long running streams may go on after Ctrl-C or SIGTERM.",
 )
+@record_hosts_option
+@record_paths_option
+@tag_header_option
 @serving.expose_option
 def record(
     *,
@@ -40,6 +53,9 @@ def record(
     listen: tuple[str, int],
     upstream: str | None,
     grace: float,
+    record_hosts: str,
+    record_paths: str,
+    tag_header: str,
     expose: bool,
 ) -> None:
     """Record LLM traffic into a SQLite file.
@@ -58,15 +74,30 @@ def record(
     """
     require("mitmproxy", feature="replayproxy record", extra="proxy")
     serving.check_exposure(listen[0], expose=expose)
-    to = parse_upstream(upstream) if upstream else None
     not_recorded = serving.run(
-        _record(db=db, cassette=cassette, listen=listen, upstream=to, grace_s=grace)
+        _record(
+            db=db,
+            cassette=cassette,
+            listen=listen,
+            upstream=parse_upstream(upstream) if upstream else None,
+            grace_s=grace,
+            # what goes to the upstream that was named is recorded, all of it
+            records=records_matching("*" if upstream else record_hosts, record_paths),
+            policy=Policy(tag_header=tag_header),
+        )
     )
     raise SystemExit(1 if not_recorded else 0)
 
 
 async def _record(
-    *, db: Path, cassette: str, listen: tuple[str, int], upstream: Upstream | None, grace_s: float
+    *,
+    db: Path,
+    cassette: str,
+    listen: tuple[str, int],
+    upstream: Upstream | None,
+    grace_s: float,
+    records: Callable[[str, str], bool],
+    policy: Policy,
 ) -> int:
     """Serve until told to stop; returns how many exchanges were lost."""
     from replayproxy import proxy
@@ -76,13 +107,12 @@ async def _record(
 
     stop = StopSignals()
     total = _Total()
-    writer = Writer(db, enrich=priced, on_stored=total.add)
+    writer = Writer(db, policy=policy, enrich=priced, on_stored=total.add)
     try:
         if writer.interrupted_before:
             left = plural(writer.interrupted_before, "exchange")
             say(f"{left} of a recorder that was killed: marked interrupted")
-        everything = {"records": _everything} if upstream else {}
-        recorder = proxy.load_addon("recorder").Recorder(writer, cassette=cassette, **everything)
+        recorder = proxy.load_addon("recorder").Recorder(writer, cassette=cassette, records=records)
         async with proxy.running(
             [recorder],
             mode=f"reverse:{upstream.origin}" if upstream else "regular",
@@ -99,11 +129,6 @@ async def _record(
         writer.close()
     say(total.summary(db, writer.recorded, writer.not_recorded))
     return writer.not_recorded
-
-
-def _everything(host: str, path: str) -> bool:
-    """What goes to the upstream that was named is recorded, all of it."""
-    return True
 
 
 def _introduce(db: Path, host: str, port: int, upstream: Upstream | None) -> None:

@@ -39,8 +39,8 @@ def json_line(value: Any) -> str:
 def dollars(cost: float | None) -> str:
     """A cost; small ones keep two significant digits.
 
-    >>> dollars(None), dollars(0), dollars(1.234), dollars(0.000123)
-    ('-', '$0', '$1.23', '$0.00012')
+    >>> dollars(None), dollars(0), dollars(1.234), dollars(0.000207)
+    ('-', '$0', '$1.23', '$0.00021')
     """
     if cost is None:
         return "-"
@@ -48,7 +48,7 @@ def dollars(cost: float | None) -> str:
         return "$0"
     if cost >= 0.01:
         return f"${cost:.2f}"
-    return "$" + f"{cost:.10f}"[: _leading_zeros(cost) + 4]
+    return f"${cost:.{_leading_zeros(cost) + 2}f}"
 
 
 def _leading_zeros(cost: float) -> int:

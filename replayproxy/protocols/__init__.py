@@ -2,6 +2,7 @@
 
 from replayproxy.protocols.anthropic_messages import AnthropicMessages
 from replayproxy.protocols.base import Protocol, RequestView, ResponseReader
+from replayproxy.protocols.gemini import Gemini
 from replayproxy.protocols.openai_chat import OpenAIChat
 from replayproxy.protocols.openai_responses import OpenAIResponses
 from replayproxy.protocols.plain import PlainHTTP
@@ -10,7 +11,13 @@ __all__ = ["PROTOCOLS", "Protocol", "RequestView", "ResponseReader", "by_name", 
 
 _PLAIN = PlainHTTP()
 
-PROTOCOLS: tuple[Protocol, ...] = (OpenAIChat(), AnthropicMessages(), OpenAIResponses(), _PLAIN)
+PROTOCOLS: tuple[Protocol, ...] = (
+    OpenAIChat(),
+    AnthropicMessages(),
+    OpenAIResponses(),
+    Gemini(),
+    _PLAIN,
+)
 """In the order they are tried; the last one takes everything."""
 
 

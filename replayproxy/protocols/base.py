@@ -5,18 +5,22 @@ be asked for its `answer()` at any time. Nothing that is valid on the wire, and
 nothing that is not, may make a reader raise: what it cannot read it leaves out.
 """
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from replayproxy.model import Answer
 from replayproxy.protocols.untrusted import as_object, as_text
 from replayproxy.sse import ServerSentEvent
 
+_AZURE_DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)/")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestView:
-    """What a protocol reads from a request body. None means "not said"."""
+    """What a protocol reads from a request. None means "not said"."""
 
     model: str | None = None
     stream: bool | None = None
@@ -60,12 +64,15 @@ class Protocol(ABC):
     def matches(self, method: str, path: str) -> bool:
         """Whether a request of this method and path (without query) speaks this protocol."""
 
-    def read_request(self, body: object) -> RequestView:
-        """What the request asks for; `body` was parsed from JSON (any type)."""
+    def read_request(self, path: str, body: object) -> RequestView:
+        """What the request asks for; `body` was parsed from JSON (any type, or `UNREADABLE`).
+
+        The model is the body's, else Azure's deployment in the path (without query).
+        """
         asked = as_object(body)
         stream = asked.get("stream")
         return RequestView(
-            model=as_text(asked.get("model")),
+            model=as_text(asked.get("model")) or name_in_path(_AZURE_DEPLOYMENT, path),
             stream=stream if isinstance(stream, bool) else None,
         )
 
@@ -85,3 +92,13 @@ def posts_to(method: str, path: str, ending: str) -> bool:
     True
     """
     return method.upper() == "POST" and path.rstrip("/").endswith(ending)
+
+
+def name_in_path(pattern: re.Pattern[str], path: str) -> str | None:
+    """The pattern's first group in a path, percent-decoded; None if it does not match.
+
+    >>> name_in_path(re.compile("/models/([^/]+)"), "/v1/models/gpt%2D4o")
+    'gpt-4o'
+    """
+    found = pattern.search(path)
+    return as_text(unquote(found[1])) if found else None

@@ -114,6 +114,8 @@ def _create(path: Path) -> None:
     try:
         with closing(sqlite3.connect(new)) as connection:
             register_functions(connection)
+            # before the first table, or never: deleted pages can then leave the file in steps
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             _migrate(Database(connection))
         try:
             os.link(new, path)

@@ -123,3 +123,17 @@ CREATE TABLE journal (        -- streams in flight, piece by piece; empty when a
     "CREATE INDEX requests_body ON requests (body_id)",
     "CREATE INDEX responses_body ON responses (body_id)",
 )
+
+
+@migrations()
+def m002_attribution(db: Database) -> None:
+    """Who sent an exchange, and how it can be found elsewhere."""
+    for column in (
+        "sdk TEXT",
+        "sdk_version TEXT",
+        "request_id TEXT",
+        "traceparent TEXT",
+        "retry_count INTEGER",
+        "key_fingerprint TEXT",
+    ):
+        db.execute(f"ALTER TABLE exchanges ADD COLUMN {column}")

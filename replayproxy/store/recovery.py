@@ -11,6 +11,7 @@ from replayproxy.store.compression import decompress
 from replayproxy.store.liveness import forget, is_alive
 from replayproxy.store.reader import read_exchange
 from replayproxy.store.reel import finish
+from replayproxy.store.space import transaction
 
 
 def recover(connection: sqlite3.Connection, path: Path) -> int:
@@ -18,12 +19,13 @@ def recover(connection: sqlite3.Connection, path: Path) -> int:
 
     The bytes up to the last flush are kept, with their timing.
     """
-    unfinished = connection.execute(
-        "SELECT run_id, id FROM exchanges WHERE outcome IS NULL ORDER BY run_id, id"
-    ).fetchall()
-    dead = {run for run in {row[0] for row in unfinished} if not is_alive(path, run)}
-    left_behind = [exchange_id for run, exchange_id in unfinished if run in dead]
-    with connection:
+    # read and written as one: others that start now, or delete, have done so before or will after
+    with transaction(connection):
+        unfinished = connection.execute(
+            "SELECT run_id, id FROM exchanges WHERE outcome IS NULL ORDER BY run_id, id"
+        ).fetchall()
+        dead = {run for run in {row[0] for row in unfinished} if not is_alive(path, run)}
+        left_behind = [exchange_id for run, exchange_id in unfinished if run in dead]
         for exchange_id in left_behind:
             _interrupt(connection, exchange_id)
     for run in dead:

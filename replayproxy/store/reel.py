@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from replayproxy.attribution import credential
 from replayproxy.content_coding import Decoder
 from replayproxy.matching import match_key
 from replayproxy.model import Chunk, Ending, Exchange, Request, ResponseHead
-from replayproxy.recording import Recording
-from replayproxy.redaction import redact_headers, redact_query
+from replayproxy.recording import Policy, Recording
+from replayproxy.redaction import fingerprint, redact_headers, redact_query
 from replayproxy.store import bodies, journal, packing, rows
 from replayproxy.store.compression import StreamCompressor
 from replayproxy.store.sql import insert, update
@@ -47,7 +48,13 @@ class Reel:
     """The writer's side of one exchange."""
 
     def __init__(
-        self, *, request: Request, started_at: datetime, cassette: str, run_id: int
+        self,
+        *,
+        request: Request,
+        started_at: datetime,
+        cassette: str,
+        run_id: int,
+        policy: Policy,
     ) -> None:
         self.finished = False
         self.exchange: Exchange | None = None
@@ -57,7 +64,11 @@ class Reel:
         self._request = request
         self._run_id = run_id
         self._recording = Recording(
-            request=request, started_at=started_at, cassette=cassette, decoder=Decoder
+            request=request,
+            started_at=started_at,
+            cassette=cassette,
+            decoder=Decoder,
+            policy=policy,
         )
         self._head: ResponseHead | None = None
         self._body = StreamCompressor()
@@ -123,7 +134,12 @@ class Reel:
     def _insert(self, connection: sqlite3.Connection, key: bytes) -> Place:
         request = self._request
         columns = rows.exchange_columns(self.exchange or self._recording.exchange())
-        exchange_id = insert(connection, "exchanges", {**columns, "run_id": self._run_id})
+        secret = credential(request.headers, request.query)
+        columns |= {
+            "run_id": self._run_id,
+            "key_fingerprint": fingerprint(secret, key=key) if secret else None,
+        }
+        exchange_id = insert(connection, "exchanges", columns)
         stored = replace(
             request,
             headers=redact_headers(request.headers, key=key),

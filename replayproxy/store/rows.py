@@ -45,7 +45,7 @@ def load_headers(text: str) -> Headers:
 
 
 def exchange_columns(exchange: Exchange) -> dict[str, Any]:
-    """A row of `exchanges`, but for `id` and `run_id`."""
+    """A row of `exchanges`, but for `id`, `run_id` and `key_fingerprint`."""
     request, usage = exchange.request, exchange.usage
     return {
         "cassette": exchange.cassette,
@@ -77,6 +77,11 @@ def exchange_columns(exchange: Exchange) -> dict[str, Any]:
         "request_bytes": len(request.body),
         "response_bytes": exchange.response_bytes,
         "tag": exchange.tag,
+        "sdk": exchange.sdk,
+        "sdk_version": exchange.sdk_version,
+        "request_id": exchange.request_id,
+        "traceparent": exchange.traceparent,
+        "retry_count": exchange.retry_count,
     }
 
 
@@ -157,4 +162,9 @@ def exchange_from_row(row: Mapping[str, Any], *, body: bytes) -> Exchange:
         chunk_count=row["chunk_count"] or 0,
         response_bytes=row["response_bytes"] or 0,
         tag=row["tag"],
+        sdk=row["sdk"],
+        sdk_version=row["sdk_version"],
+        request_id=row["request_id"],
+        traceparent=row["traceparent"],
+        retry_count=row["retry_count"],
     )

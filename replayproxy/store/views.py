@@ -55,6 +55,9 @@ FROM exchanges GROUP BY day, request_model""",
     "cost_by_model": f"""CREATE VIEW cost_by_model AS
 SELECT request_model AS model, {_COST_COLUMNS}
 FROM exchanges GROUP BY request_model""",
+    "cost_by_key": f"""CREATE VIEW cost_by_key AS
+SELECT key_fingerprint, {_COST_COLUMNS}
+FROM exchanges GROUP BY key_fingerprint""",
     "cost_by_tag": f"""CREATE VIEW cost_by_tag AS
 SELECT tag, {_COST_COLUMNS}
 FROM exchanges GROUP BY tag""",

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from replayproxy import __version__
 from replayproxy.model import Chunk, Ending, Exchange, Request
+from replayproxy.recording import Policy
 from replayproxy.store import rows
 from replayproxy.store.connection import as_database_error, fingerprint_key, open_for_writing
 from replayproxy.store.liveness import RunLock
@@ -60,12 +61,14 @@ class Writer:
         self,
         path: Path,
         *,
+        policy: Policy | None = None,
         enrich: Enrich = lambda exchange: exchange,
         on_stored: Callable[[Exchange], None] = lambda exchange: None,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
     ) -> None:
         self.path = path
         self.recorded = 0
+        self._policy = policy or Policy()
         self._enrich = enrich
         self._on_stored = on_stored
         self._max_waiting_bytes = max_waiting_bytes
@@ -225,6 +228,7 @@ class Writer:
             started_at=tape.started_at,
             cassette=tape.cassette,
             run_id=self._run_id,
+            policy=self._policy,
         )
         return _Spool(tape, reel)
 

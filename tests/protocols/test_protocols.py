@@ -33,6 +33,17 @@ from replayproxy.sse import ServerSentEvent
         ("GET", "/v1/responses", "http"),
         ("GET", "/v1/responses/resp_1", "http"),
         ("POST", "/v1/responses/resp_1/cancel", "http"),
+        ("POST", "/v1beta/models/gemini-2.5-flash:generateContent", "gemini"),
+        ("POST", "/v1beta/models/gemini-2.5-flash:streamGenerateContent", "gemini"),
+        ("POST", "/v1beta/tunedModels/mine:generateContent/", "gemini"),
+        (
+            "POST",
+            "/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:generateContent",
+            "gemini",
+        ),
+        ("GET", "/v1beta/models/gemini-2.5-flash:generateContent", "http"),
+        ("POST", "/v1beta/models/gemini-2.5-flash:countTokens", "http"),
+        ("POST", "/v1beta/models/:generateContent", "http"),
         ("GET", "/v1/models", "http"),
         ("POST", "/", "http"),
         ("", "", "http"),
@@ -51,7 +62,10 @@ def test_only_plain_http_has_no_terminal() -> None:
     assert [protocol.name for protocol in PROTOCOLS if not protocol.has_terminal] == ["http"]
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+SAID_BY_THE_BODY = [protocol for protocol in PROTOCOLS if protocol.name != "gemini"]
+
+
+@pytest.mark.parametrize("protocol", SAID_BY_THE_BODY, ids=lambda protocol: protocol.name)
 @pytest.mark.parametrize(
     ("body", "view"),
     [
@@ -67,7 +81,24 @@ def test_only_plain_http_has_no_terminal() -> None:
 def test_a_request_says_its_model_and_whether_to_stream(
     protocol: Protocol, body: object, view: RequestView
 ) -> None:
-    assert protocol.read_request(body) == view
+    assert protocol.read_request("/v1/any", body) == view
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "model"),
+    [
+        ("/openai/deployments/my-gpt/chat/completions", {}, "my-gpt"),
+        ("/openai/deployments/my%20gpt/embeddings", UNREADABLE, "my gpt"),
+        ("/openai/deployments/%ff/chat/completions", {}, "\ufffd"),
+        ("/openai/deployments/my-gpt/chat/completions", {"model": "gpt-4o"}, "gpt-4o"),
+        ("/openai/deployments/my-gpt", {}, None),
+        ("/deployments/my-gpt/chat/completions", {}, None),
+    ],
+)
+def test_the_model_is_the_deployment_of_azure_if_the_body_names_none(
+    path: str, body: object, model: str | None
+) -> None:
+    assert detect("POST", path).read_request(path, body).model == model
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
@@ -100,6 +131,8 @@ names = st.sampled_from(
     + ["error", "finish_reason", "x_groq", "cost", "prompt_tokens", "completion_tokens", "status"]
     + ["prompt_tokens_details", "content_block", "stop_reason", "partial_json", "response", "data"]
     + ["output", "item", "output_index", "summary", "incomplete_details", "input_tokens", "detail"]
+    + ["candidates", "parts", "thought", "functionCall", "args", "finishReason", "usageMetadata"]
+    + ["promptTokenCount", "thoughtsTokenCount", "promptFeedback", "blockReason", "inlineData"]
 )
 
 
@@ -126,7 +159,7 @@ def test_no_json_makes_a_reader_raise_and_all_it_says_can_be_stored(
         reader.read_json(document)
 
     json.dumps(asdict(reader.answer()), ensure_ascii=False, default=str).encode()
-    protocol.read_request(documents)
+    protocol.read_request("", documents)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)

@@ -6,10 +6,11 @@ from dataclasses import replace
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replayproxy.model import Chunk, Ending, Exchange
+from replayproxy.recording import Policy
 from replayproxy.store import journal
 from replayproxy.store.connection import open_for_writing
 from replayproxy.store.liveness import RunLock
@@ -38,7 +39,9 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
 
 
 def a_reel() -> Reel:
-    return Reel(request=asking(), started_at=NOON, cassette="default", run_id=1)
+    return Reel(
+        request=asking(), started_at=NOON, cassette="default", run_id=1, policy=Policy()
+    )
 
 
 def as_it_is(exchange: Exchange) -> Exchange:
@@ -130,6 +133,7 @@ def test_what_one_exchange_brings_is_enriched_once_when_it_is_whole(
     assert stored(connection)[0].provider == "somebody"
 
 
+@settings(max_examples=30)
 @given(arrivals, st.data())
 def test_what_a_dead_run_left_is_kept_up_to_its_last_flush(
     tmp_path_factory: pytest.TempPathFactory,

@@ -1,14 +1,11 @@
 """The writer: nothing lost that need not be, nothing stored that must not be."""
 
-import logging
-import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from itertools import accumulate
@@ -19,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replayproxy.model import Ending, Exchange, Headers, Outcome, Request, ResponseHead, Usage
-from replayproxy.store import Store, Writer, connection
-from replayproxy.store.reel import Reel
+from replayproxy.store import Store, Writer
 from tests.builders import (
     DONE,
     EVENTS,
@@ -186,10 +182,11 @@ def test_a_stream_can_be_read_while_it_is_in_flight(tmp_path: Path) -> None:
 
     with Store(tmp_path / "a.db") as store:
         eventually(lambda: list(store.rows()))
-        for count, chunk in enumerate(HELLO, start=1):
-            tape.chunk(chunk.offset_ns, chunk.data)
-            # a tenth of a second by design; the deadline forgives a slow machine
-            eventually(lambda count=count: store.chunks(1) == HELLO[:count], within_s=5)
+        # a tenth of a second by design; the deadline forgives a slow machine
+        tape.chunk(HELLO[0].offset_ns, HELLO[0].data)
+        eventually(lambda: store.chunks(1) == HELLO[:1], within_s=5)
+        tape.chunk(HELLO[1].offset_ns, HELLO[1].data)
+        eventually(lambda: store.chunks(1) == HELLO, within_s=5)
         assert store.exchange(1).outcome is None
 
         tape.end(Ending.FINISHED, 10_000_000)
@@ -210,7 +207,58 @@ def test_nothing_is_added_to_a_tape_that_has_ended(tmp_path: Path) -> None:
     assert found == HELLO
 
 
-# -- how it ends ------------------------------------------------------------------------------
+def test_no_secret_reaches_the_disk(tmp_path: Path) -> None:
+    secret = "canary-4f1d9a72c3"
+    names = """authorization proxy-authorization api-key x-api-key x-goog-api-key cookie set-cookie
+        x-auth-token x-amz-security-token openai-organization x-forwarded-for location""".split()
+    headers = tuple((name, f"Bearer {secret}") for name in names)
+    writer = Writer(tmp_path / "a.db")
+    record(
+        writer,
+        *HELLO,
+        request=asking(headers=headers, query=f"key={secret}&sig={secret}&accessToken={secret}"),
+        head=a_head(headers=(*headers, *EVENTS)),
+    )
+    record(writer, request=asking("in flight", headers=headers), ending=None)
+    eventually(lambda: writer.recorded)
+    on_disk = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    writer.close()
+    on_disk["closed"] = (tmp_path / "a.db").read_bytes()
+
+    assert {"a.db", "a.db-wal", "closed"} <= set(on_disk)
+    assert [name for name, data in on_disk.items() if secret.encode() in data] == []
+    assert b"authorization" in on_disk["closed"]
+
+
+def test_bodies_that_are_not_streams_are_read_too(tmp_path: Path) -> None:
+    answer = b'{"model": "gpt-4o", "usage": {"prompt_tokens": 3, "completion_tokens": 4}}'
+
+    written(tmp_path / "a.db", {"head": a_head(headers=JSON), "body": chunks((5, answer))})
+
+    exchange, _ = only_exchange(tmp_path / "a.db")
+    assert exchange.usage == Usage(input_tokens=3, output_tokens=4)
+    assert (exchange.streamed, exchange.outcome) == (False, Outcome.COMPLETED)
+
+
+def test_writers_on_one_file_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    writers = [Writer(path) for _ in range(3)]
+
+    for number in range(40):
+        for writer in writers:
+            record(writer, *HELLO, request=asking(str(number)))
+    closers = [threading.Thread(target=writer.close) for writer in writers]
+    for closer in closers:
+        closer.start()
+    for closer in closers:
+        closer.join()
+
+    assert [(writer.recorded, writer.not_recorded) for writer in writers] == [(40, 0)] * 3
+    with Store(path) as store:
+        rows = list(store.rows())
+        assert {row["outcome"] for row in rows} == {"completed"}
+        assert sorted(row["run_id"] for row in rows) == [1] * 40 + [2] * 40 + [3] * 40
+        assert all(store.chunks(row["id"]) == HELLO for row in rows)
 
 
 def test_closing_marks_what_is_still_open_and_keeps_its_bytes(tmp_path: Path) -> None:
@@ -248,6 +296,7 @@ def test_after_closing_only_the_database_is_left(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["a.db"]
 
 
+ROOT = Path(__file__).parents[2]
 RECORDS_UNTIL_KILLED = """
 import sys
 from pathlib import Path
@@ -266,12 +315,14 @@ sys.stdin.read()
 def test_what_a_killed_recorder_left_open_is_interrupted_and_not_replayed(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     Writer(path).close()
-    with subprocess.Popen(
-        [sys.executable, "-c", RECORDS_UNTIL_KILLED, str(path)], stdin=subprocess.PIPE
-    ) as child:
-        with Store(path) as store:
-            eventually(lambda: [row["chunk_count"] for row in store.rows()] == [2, 2, 2, 0])
-            child.kill()
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", RECORDS_UNTIL_KILLED, str(path)], stdin=subprocess.PIPE, cwd=ROOT
+        ) as child,
+        Store(path) as store,
+    ):
+        eventually(lambda: [row["chunk_count"] for row in store.rows()] == [2, 2, 2, 0])
+        child.kill()
     assert child.returncode == -signal.SIGKILL
 
     writer = Writer(path)
@@ -312,314 +363,3 @@ def test_what_a_living_recorder_has_open_is_left_alone(tmp_path: Path) -> None:
 
         assert (second.interrupted_before, first.not_recorded, second.not_recorded) == (0, 0, 0)
         assert [row["outcome"] for row in store.rows()] == ["upstream_closed", "completed"]
-
-
-# -- what goes wrong --------------------------------------------------------------------------
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Another program writes, and does not let go."""
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.rollback()
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite waits for a lock for a moment only."""
-    monkeypatch.setattr(connection, "BUSY_TIMEOUT_S", 0.02)
-
-
-def cannot_be_written(caplog: pytest.LogCaptureFixture) -> bool:
-    return "trying again" in caplog.text
-
-
-@pytest.mark.usefixtures("impatient")
-def test_while_another_program_holds_the_database_nothing_is_lost(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "a.db"
-    writer = Writer(path)
-
-    with locked(path):
-        tape = record(writer, *HELLO[:1], request=asking("0"), ending=None)
-        eventually(lambda: cannot_be_written(caplog))
-        tape.chunk(HELLO[1].offset_ns, HELLO[1].data)
-        tape.end(Ending.FINISHED, 10_000_000)
-        for number in range(1, 20):
-            record(writer, *HELLO, request=asking(str(number)))
-        with Store(path) as store:  # readers are never held up
-            assert list(store.rows()) == []
-    eventually(lambda: writer.recorded == 20)
-    writer.close()
-
-    assert writer.not_recorded == 0
-    with Store(path) as store:
-        assert [store.chunks(row["id"]) for row in store.rows()] == [HELLO] * 20
-    complaints = [entry for entry in caplog.records if entry.levelno >= logging.ERROR]
-    assert [entry.getMessage() for entry in complaints] == [
-        f"replayproxy: the database {path} cannot be written: database is locked; trying again "
-        "(the traffic is not affected)"
-    ]
-
-
-def test_a_full_disk_costs_nothing_once_there_is_room_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "a.db"
-    writer = Writer(path)
-    tape = record(writer, *HELLO[:1], ending=None)
-    with Store(path) as store:
-        eventually(lambda: store.chunks(1))
-    (limit,) = writer._connection.execute("PRAGMA page_count").fetchone()
-    writer._connection.execute(f"PRAGMA max_page_count = {limit}")
-    noise = b": " + random.Random(7).randbytes(200_000).hex().encode() + b"\n\n"
-
-    tape.chunk(6_000_000, noise)
-    eventually(lambda: "disk is full" in caplog.text)
-    tape.chunk(HELLO[1].offset_ns, HELLO[1].data)
-    tape.end(Ending.FINISHED, 10_000_000)
-    writer._connection.execute("PRAGMA max_page_count = 1000000")
-    eventually(lambda: writer.recorded)
-    writer.close()
-
-    exchange, found = only_exchange(path)
-    assert exchange.outcome is Outcome.COMPLETED
-    assert found == (HELLO[0], *chunks((6_000_000, noise)), HELLO[1])
-    assert writer.not_recorded == 0
-
-
-@pytest.mark.usefixtures("impatient")
-def test_past_the_limit_recordings_are_given_up_and_counted_and_memory_is_bounded(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "a.db"
-    writer = Writer(path, max_waiting_bytes=1_000)
-
-    with locked(path):
-        begun = record(writer, *chunks((5, b"x" * 600)), ending=None)
-        eventually(lambda: cannot_be_written(caplog))
-        for number in range(6, 1_000):
-            begun.chunk(number, b"x" * 300)
-        late = record(writer, *HELLO, request=asking("z" * 500))
-        assert (begun.ended, late.ended, list(late.items)) == (True, True, [])
-        assert sum(len(getattr(item, "data", b"")) for item in begun.items) <= 600
-    writer.close()
-
-    assert (writer.recorded, writer.not_recorded) == (1, 2)
-    exchange, found = only_exchange(path)
-    assert exchange.outcome is Outcome.INTERRUPTED
-    assert exchange.error == "given up: the database could not be written fast enough"
-    assert b"".join(chunk.data for chunk in found) == b"x" * 1_200
-    assert caplog.text.count("recordings given up") == 1
-
-
-def test_once_it_was_written_there_is_room_again(tmp_path: Path) -> None:
-    writer = Writer(tmp_path / "a.db", max_waiting_bytes=1_000)
-
-    for number in range(5):
-        record(writer, *chunks((5, b"x" * 900)), request=a_request(path=f"/{number}"))
-        eventually(lambda number=number: writer.recorded == number + 1)
-    writer.close()
-
-    assert writer.not_recorded == 0
-
-
-@pytest.mark.usefixtures("impatient")
-def test_what_cannot_be_stored_before_patience_ends_is_counted(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "a.db"
-    writer = Writer(path)
-
-    with locked(path):
-        record(writer, *HELLO, request=asking("1"))
-        record(writer, *HELLO, request=asking("2"), ending=None)
-        writer.close(patience_s=0)
-
-    assert (writer.recorded, writer.not_recorded) == (0, 2)
-    assert "cannot be closed in order" in caplog.text
-    assert Writer(path).close() is None
-
-
-class Fault(Exception):
-    """Something nobody thought of."""
-
-
-def fails_for(path: str, method: str, monkeypatch: pytest.MonkeyPatch, *, after: int = 0) -> None:
-    """Make a method of the reel raise for requests of this path, from the n-th call on."""
-    original, calls = getattr(Reel, method), [0]
-
-    def faulty(self: Reel, *args: object) -> object:
-        if self._request.path == path:
-            calls[0] += 1
-            if calls[0] > after:
-                raise Fault
-        return original(self, *args)
-
-    monkeypatch.setattr(Reel, method, faulty)
-
-
-@pytest.mark.parametrize("method", ["take", "save"])
-def test_a_fault_of_ours_costs_one_exchange_only(
-    tmp_path: Path,
-    method: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    fails_for("/bad", method, monkeypatch)
-    writer = Writer(tmp_path / "a.db")
-
-    for path in ("/first", "/bad", "/last"):
-        record(writer, *HELLO, request=a_request(path=path))
-    writer.close()
-
-    assert (writer.recorded, writer.not_recorded) == (2, 1)
-    with Store(tmp_path / "a.db") as store:
-        assert [row["path"] for row in store.rows()] == ["/first", "/last"]
-    assert caplog.text.count("an exchange was not recorded: Fault()") == 1
-
-
-@pytest.mark.parametrize("method", ["take", "save"])
-def test_a_fault_in_mid_stream_leaves_what_was_stored_and_lets_the_rest_go(
-    tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fails_for("/bad", method, monkeypatch, after=1)
-    writer = Writer(tmp_path / "a.db", max_waiting_bytes=10_000)
-    tape = record(writer, HELLO[0], request=a_request(path="/bad"), ending=None)
-    with Store(tmp_path / "a.db") as store:
-        eventually(lambda: store.chunks(1))
-
-    tape.chunk(6_000_000, b"x" * 9_000)
-    eventually(lambda: writer.not_recorded)
-    tape.chunk(7_000_000, b"let go")
-    for number, size in enumerate((1, 9_000), start=1):  # the lost bytes take up no room
-        record(writer, *chunks((5, b"x" * size)))
-        eventually(lambda number=number: writer.recorded == number)
-    writer.close()
-
-    assert (tape.ended, len(tape.items)) == (True, 0)
-    assert writer.not_recorded == 1
-    with Store(tmp_path / "a.db") as store:
-        outcomes = [row["outcome"] for row in store.rows()]
-        assert outcomes == ["interrupted", "upstream_closed", "upstream_closed"]
-        assert store.chunks(1) == HELLO[:1]
-
-
-def test_what_came_while_an_exchange_was_given_up_does_not_begin_it_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    saving, go_on = threading.Event(), threading.Event()
-
-    def faulty(self: Reel, opened: sqlite3.Connection, key: bytes) -> None:
-        saving.set()
-        go_on.wait()
-        raise Fault
-
-    monkeypatch.setattr(Reel, "save", faulty)
-    writer = Writer(tmp_path / "a.db")
-    tape = record(writer, HELLO[0], ending=None)
-    saving.wait()
-    tape.chunk(HELLO[1].offset_ns, HELLO[1].data)
-    monkeypatch.undo()
-    go_on.set()
-    eventually(lambda: not tape.items)
-    writer.close()
-
-    assert (writer.recorded, writer.not_recorded) == (0, 1)
-    with Store(tmp_path / "a.db") as store:
-        assert list(store.rows()) == []
-
-
-@pytest.mark.parametrize("hook", ["enrich", "on_stored"])
-def test_a_fault_of_those_who_are_told_stays_theirs(
-    tmp_path: Path, hook: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    def faulty(exchange: Exchange) -> Exchange:
-        if exchange.request.path == "/bad":
-            raise Fault
-        return exchange
-
-    writer = Writer(
-        tmp_path / "a.db",
-        enrich=faulty if hook == "enrich" else lambda exchange: exchange,
-        on_stored=faulty if hook == "on_stored" else lambda exchange: None,
-    )
-    for path in ("/bad", "/good"):
-        record(writer, *HELLO, request=a_request(path=path))
-    writer.close()
-
-    lost = 1 if hook == "enrich" else 0
-    assert (writer.recorded, writer.not_recorded) == (2 - lost, lost)
-    assert "Fault()" in caplog.text
-
-
-def test_a_loss_that_others_noticed_is_counted_and_said_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    writer = Writer(tmp_path / "a.db")
-    writer.lose("a hook failed")
-    writer.lose("a hook failed")
-    writer.close()
-
-    assert writer.not_recorded == 2
-    assert caplog.text.count("a hook failed (the traffic is not affected)") == 1
-
-
-def test_writers_on_one_file_lose_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    writers = [Writer(path) for _ in range(3)]
-
-    for number in range(40):
-        for writer in writers:
-            record(writer, *HELLO, request=asking(str(number)))
-    closers = [threading.Thread(target=writer.close) for writer in writers]
-    for closer in closers:
-        closer.start()
-    for closer in closers:
-        closer.join()
-
-    assert [(writer.recorded, writer.not_recorded) for writer in writers] == [(40, 0)] * 3
-    with Store(path) as store:
-        rows = list(store.rows())
-        assert {row["outcome"] for row in rows} == {"completed"}
-        assert sorted(row["run_id"] for row in rows) == [1] * 40 + [2] * 40 + [3] * 40
-        assert all(store.chunks(row["id"]) == HELLO for row in rows)
-
-
-# -- what is never stored ---------------------------------------------------------------------
-
-
-def test_no_secret_reaches_the_disk(tmp_path: Path) -> None:
-    secret = "canary-4f1d9a72c3"
-    names = """authorization proxy-authorization api-key x-api-key x-goog-api-key cookie set-cookie
-        x-auth-token x-amz-security-token openai-organization x-forwarded-for location""".split()
-    headers = tuple((name, f"Bearer {secret}") for name in names)
-    writer = Writer(tmp_path / "a.db")
-    record(
-        writer,
-        *HELLO,
-        request=asking(headers=headers, query=f"key={secret}&sig={secret}&accessToken={secret}"),
-        head=a_head(headers=(*headers, *EVENTS)),
-    )
-    record(writer, request=asking("in flight", headers=headers), ending=None)
-    eventually(lambda: writer.recorded)
-    on_disk = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-    writer.close()
-    on_disk["closed"] = (tmp_path / "a.db").read_bytes()
-
-    assert {"a.db", "a.db-wal", "closed"} <= set(on_disk)
-    assert [name for name, data in on_disk.items() if secret.encode() in data] == []
-    assert b"authorization" in on_disk["closed"]
-
-
-def test_bodies_that_are_not_streams_are_read_too(tmp_path: Path) -> None:
-    answer = b'{"model": "gpt-4o", "usage": {"prompt_tokens": 3, "completion_tokens": 4}}'
-
-    written(tmp_path / "a.db", {"head": a_head(headers=JSON), "body": chunks((5, answer))})
-
-    exchange, _ = only_exchange(tmp_path / "a.db")
-    assert exchange.usage == Usage(input_tokens=3, output_tokens=4)
-    assert (exchange.streamed, exchange.outcome) == (False, Outcome.COMPLETED)

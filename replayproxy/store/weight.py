@@ -1,0 +1,64 @@
+"""What exchanges weigh: what would be free if they were gone. Reads only."""
+
+import sqlite3
+
+BODIES_OF = """
+SELECT body_id FROM requests WHERE exchange_id = :id AND body_id IS NOT NULL
+UNION SELECT body_id FROM responses WHERE exchange_id = :id AND body_id IS NOT NULL"""
+
+_PAGE_BYTES = 4096
+_ROWS_BYTES = 700  # an exchange's rows and index entries, apart from what is counted
+_BODY_ROW_BYTES = 80
+
+
+class Weight:
+    """Adds up exchanges. A body counts with the last one that refers to it.
+
+    Attributes:
+        exchanges: how many were added.
+        bodies: how many go with them.
+        bytes: what that frees, about.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.exchanges = self.bodies = self.bytes = 0
+        self._connection = connection
+        self._references: dict[int, int] = {}
+
+    def add(self, exchange_id: int) -> None:
+        """One more; each only once."""
+        self.exchanges += 1
+        self.bytes += _ROWS_BYTES + self._row_bytes(exchange_id)
+        for (body_id,) in self._connection.execute(BODIES_OF, {"id": exchange_id}).fetchall():
+            if body_id not in self._references:
+                self._references[body_id] = self._referring(body_id)
+            self._references[body_id] -= 1
+            if not self._references[body_id]:
+                self.bodies += 1
+                self.bytes += self._body_bytes(body_id)
+
+    def _row_bytes(self, exchange_id: int) -> int:
+        (size,) = self._connection.execute(
+            """SELECT length(requests.headers) + coalesce(length(responses.headers), 0)
+              + coalesce(length(responses.chunk_table), 0)
+            FROM requests LEFT JOIN responses USING (exchange_id) WHERE exchange_id = ?""",
+            [exchange_id],
+        ).fetchone() or (0,)
+        return int(size)
+
+    def _referring(self, body_id: int) -> int:
+        (number,) = self._connection.execute(
+            """SELECT count(*) FROM
+            (SELECT exchange_id FROM requests WHERE body_id = :id
+            UNION SELECT exchange_id FROM responses WHERE body_id = :id)""",
+            {"id": body_id},
+        ).fetchone()
+        return int(number)
+
+    def _body_bytes(self, body_id: int) -> int:
+        (size,) = self._connection.execute(
+            "SELECT length(data) FROM bodies WHERE id = ?", [body_id]
+        ).fetchone()
+        pages = -(-size // _PAGE_BYTES)
+        # a large one has pages of its own
+        return _BODY_ROW_BYTES + (size if size < _PAGE_BYTES else pages * _PAGE_BYTES)
