@@ -7,19 +7,23 @@ mitmproxy's. Needs the `proxy` extra.
 
 import asyncio
 import importlib.util
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mitmproxy import http, options
+from mitmproxy import connection, http, options
 from mitmproxy.addons import block, core, disable_h2c, next_layer, proxyserver, tlsconfig
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.master import Master
 
 from replayproxy.errors import ListenError, UsageError
 from replayproxy.shipped import addons_path
+
+MAX_STREAMS = 128
+"""How many requests one client connection can have open at once."""
 
 TCP_TIMEOUT_S = 3600
 """mitmproxy's 10 minutes would cut a model that thinks for longer."""
@@ -42,6 +46,17 @@ class _StreamTheRest:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if flow.response and flow.response.stream is False:
             flow.response.stream = True
+
+
+class _ManyStreams:
+    """A client's HTTP/2 streams each get an upstream connection; mitmproxy allows but five."""
+
+    def __init__(self, servers: proxyserver.Proxyserver) -> None:
+        self._servers = servers
+
+    def client_connected(self, client: connection.Client) -> None:
+        if handler := self._servers.connections.get(client.id):
+            handler.max_conns = defaultdict(lambda: asyncio.Semaphore(MAX_STREAMS))
 
 
 class _Ready:
@@ -94,15 +109,17 @@ async def running(
         UsageError: mitmproxy does not take a mode or a setting.
     """
     ready = _Ready()
+    servers = proxyserver.Proxyserver()
     master = Master(options.Options())
     master.addons.add(
         core.Core(),
         block.Block(),
         disable_h2c.DisableH2C(),
-        proxyserver.Proxyserver(),
+        servers,
         next_layer.NextLayer(),
         tlsconfig.TlsConfig(),
         *addons,
+        _ManyStreams(servers),
         _StreamTheRest(),
         ready,
     )

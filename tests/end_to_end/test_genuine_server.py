@@ -38,7 +38,7 @@ def converse(base_url: str) -> list[Any]:
     common: Any = {"model": "tiny", "max_tokens": 40, "seed": 7}
     said = [{"role": "user", "content": "Tell me about lists."}]
     with OpenAI(base_url=base_url, api_key="sk-test", max_retries=0) as sdk:
-        create = sdk.chat.completions.create
+        create: Any = sdk.chat.completions.create
         streamed = create(messages=said, stream=True, **common)
         answers = [chunk.model_dump() for chunk in streamed]
         counted = create(
