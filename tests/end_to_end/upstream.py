@@ -118,19 +118,26 @@ class Upstream:
         try:
             while (request := await _read_request(reader)) is not None:
                 self.requests.append(request)
-                answering = asyncio.ensure_future(_play(self.script(request), writer))
-                leaving = asyncio.ensure_future(reader.read(1))
-                await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                if leaving.done() and not leaving.cancelled() and not leaving.result():
-                    self.client_left.set()
-                if not await answering:
+                if not await self._answered(self.script(request), reader, writer):
                     return
-                leaving.cancel()
-                await asyncio.gather(leaving, return_exceptions=True)
         except (ConnectionError, asyncio.IncompleteReadError):
             self.client_left.set()
         finally:
             writer.close()
+
+    async def _answered(
+        self, script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Play the script, and see whether the client stays; False if the connection ended."""
+        answering = asyncio.ensure_future(_play(script, writer))
+        leaving = asyncio.ensure_future(reader.read(1))
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if leaving.done():
+            self.client_left.set()
+        answered = await asyncio.gather(answering, return_exceptions=True)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        return answered == [True]
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Received | None:
