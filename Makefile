@@ -23,7 +23,7 @@ demo: $(VENV)/.runtime ## Record, replay and price a few exchanges, offline, in 
 	@$(BIN)/replayproxy demo
 
 test: $(VENV)/.development ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.development ## Check style, types and import contracts
 	$(BIN)/ruff check

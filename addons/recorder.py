@@ -73,7 +73,10 @@ class Recorder:
     def load(self, loader: addonmanager.Loader) -> None:
         if self._opens_writer:
             for option in OPTIONS:
-                loader.add_option(option.setting, str, option.default, option.help)
+                if option.is_flag:
+                    loader.add_option(option.setting, bool, False, option.help)
+                else:
+                    loader.add_option(option.setting, str, option.default, option.help)
 
     def configure(self, updated: set[str]) -> None:
         if not self._opens_writer or not any(option.setting in updated for option in OPTIONS):
@@ -83,7 +86,7 @@ class Recorder:
         chosen = {option.name: getattr(ctx.options, option.setting) for option in OPTIONS}
         self._cassette = chosen["cassette"]
         self._records = records_matching(chosen["record_hosts"], chosen["record_paths"])
-        policy = Policy(tag_header=chosen["tag_header"])
+        policy = Policy(tag_header=chosen["tag_header"], keep_bodies=not chosen["no_bodies"])
         try:
             self._writer = Writer(Path(chosen["db"]).expanduser(), policy=policy, enrich=priced)
         except DatabaseError as error:

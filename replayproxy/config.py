@@ -18,6 +18,7 @@ class Option:
 
     Attributes:
         recording: whether recording knows it; `replaying` likewise.
+        is_flag: it is on or off, and off by default.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Option:
     choices: tuple[str, ...] = ()
     recording: bool = True
     replaying: bool = True
+    is_flag: bool = False
 
     @property
     def flag(self) -> str:
@@ -92,4 +94,14 @@ TAG_HEADER = Option(
     replaying=False,
 )
 
-OPTIONS = (DB, CASSETTE, SPEED, REPEAT, RECORD_HOSTS, RECORD_PATHS, TAG_HEADER)
+NO_BODIES = Option(
+    name="no_bodies",
+    default="off",
+    metavar="",
+    help="Keep tokens, cost and timing of each exchange, but no request or response body. "
+    "It cannot be replayed.",
+    replaying=False,
+    is_flag=True,
+)
+
+OPTIONS = (DB, CASSETTE, SPEED, REPEAT, RECORD_HOSTS, RECORD_PATHS, TAG_HEADER, NO_BODIES)

@@ -7,7 +7,8 @@ from replayproxy.model import Headers, Request, ResponseHead
 
 def to_request(request: http.Request) -> Request:
     """The request as the client meant it: its real host also where it was redirected."""
-    path, _, query = request.path.partition("?")
+    # latin-1, as the player reads it: lossless, and the same key whatever the bytes
+    path, _, query = request.data.path.decode("latin-1").partition("?")
     return Request(
         method=request.method,
         scheme=request.scheme,

@@ -10,12 +10,16 @@ import re
 LONGEST = 256
 """Keys up to this length are found across the borders of what is fed to a `KeyScan`."""
 
+_SLICE = 64 * 1024
+
 # A key does not begin inside a word, but may follow an escape in a JSON string (`\n`, `\u0022`).
-_START = rb"(?:(?<![A-Za-z0-9+/_-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"
+_START = re.compile(rb"(?<![A-Za-z0-9+/_-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})")
 _END = rb"(?![A-Za-z0-9_-])"
 
+# What to look for first: the shapes it can belong to. These begin with fixed letters, which
+# makes their search fast, and a part without a limit cannot hold another beginning, or else
+# takes all that _END forbids: no text makes it slow.
 _SHAPES = {
-    # what to look for first: the shapes it can belong to
     rb"A(?:KIA|SIA|Iza)": {
         "aws access key": rb"A(?:KIA|SIA)[A-Z2-7]{16}",
         "google api key": rb"AIza[A-Za-z0-9_-]{35}",
@@ -29,13 +33,13 @@ _SHAPES = {
         "xai key": rb"xai-[A-Za-z0-9]{80}",
         "perplexity key": rb"pplx-[A-Za-z0-9]{48}",
         "gitlab token": rb"glpat-[A-Za-z0-9_-]{20,}",
-        "slack token": rb"xox[abeprs]-(?:\d-)?[A-Za-z0-9]{8,}-[A-Za-z0-9-]{8,}",
+        "slack token": rb"xox[abeprs]-(?:\d-)?[A-Za-z0-9]{8,20}-[A-Za-z0-9-]{8,200}",
     },
     rb"_(?:(?<=gh[pousr]_)|(?<=hub_pat_)|(?<=hf_)|(?<=gsk_)|(?<=live_)|(?<=whsec_))": {
-        "github token": rb"(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59})",
+        "github token": rb"g(?:h[pousr]_[A-Za-z0-9]{36,}|ithub_pat_[A-Za-z0-9_]{82})",
         "huggingface token": rb"hf_[A-Za-z0-9]{34,}",
         "groq key": rb"gsk_[A-Za-z0-9]{52}",
-        "stripe key": rb"[rs]k_live_[A-Za-z0-9]{24,}",
+        "stripe key": rb"sk_live_[A-Za-z0-9]{24,}",
         "webhook secret": rb"whsec_[A-Za-z0-9+/]{24,}",
     },
     rb"PRIVATE KEY-----": {
@@ -45,7 +49,7 @@ _SHAPES = {
 _GROUPS = tuple(
     (
         re.compile(hint),
-        tuple((name, re.compile(_START + shape + _END)) for name, shape in shapes.items()),
+        tuple((name, re.compile(shape + _END)) for name, shape in shapes.items()),
     )
     for hint, shapes in _SHAPES.items()
 )
@@ -64,12 +68,12 @@ def key_shapes(data: bytes) -> set[str]:
         for hint, shapes in _GROUPS
         if hint.search(data)
         for name, shape in shapes
-        if shape.search(data)
+        if any(_START.match(data, found.start()) for found in shape.finditer(data))
     }
 
 
 class KeyScan:
-    """The same for data that comes in pieces.
+    """The same for data that comes in pieces, however they are cut.
 
     Attributes:
         found: what it seems to hold so far.
@@ -82,7 +86,23 @@ class KeyScan:
         self._tail = b""
 
     def feed(self, data: bytes) -> None:
-        """Look at the next piece."""
-        data = self._tail + data
-        self.found |= key_shapes(data)
-        self._tail = data[-LONGEST:]
+        """Look at the next piece, in slices: one search of megabytes would halt other threads."""
+        for start in range(0, len(data), _SLICE):
+            piece = self._tail + data[start : start + _SLICE]
+            self.found |= key_shapes(piece)
+            self._tail = piece[-LONGEST:]
+
+
+class KeyTally:
+    """How many exchanges hold what looks like keys, and of which kinds."""
+
+    __slots__ = ("exchanges", "kinds")
+
+    def __init__(self) -> None:
+        self.exchanges = 0
+        self.kinds: set[str] = set()
+
+    def add(self, found: set[str]) -> None:
+        """Count one exchange, if anything was found in it."""
+        self.exchanges += bool(found)
+        self.kinds |= found

@@ -106,6 +106,10 @@ class _Connection(asyncio.Protocol):
         if self.playing:
             self.playing.cancel()
 
+    def eof_received(self) -> bool:
+        """A client that is done sending may still wait for its answer."""
+        return self.playing is not None
+
     def pause_writing(self) -> None:
         self._writable.clear()
 

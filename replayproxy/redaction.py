@@ -51,6 +51,10 @@ _SECRET_PARAMETER = re.compile(
 )
 
 
+# Positions in a list, not credentials: pages of one list are different requests.
+_HARMLESS_PARAMETER = re.compile(r"(?:page|next|continuation|sync)[_-]?token$", re.IGNORECASE)
+
+
 def fingerprint(value: str, *, key: bytes) -> str:
     """A short keyed digest that tells equal secrets from different ones.
 
@@ -68,9 +72,44 @@ def is_kept(name: str) -> bool:
 
 
 def redact_headers(headers: Headers, *, key: bytes) -> Headers:
-    """The same headers, with every value that is not known to be harmless fingerprinted."""
-    return tuple(
-        (name, value if is_kept(name) else fingerprint(value, key=key)) for name, value in headers
+    """The same headers, with every value that is not known to be harmless fingerprinted.
+
+    `Location` is a URL: only what is secret in it goes.
+    """
+    return tuple((name, _redacted_header(name, value, key)) for name, value in headers)
+
+
+def _redacted_header(name: str, value: str, key: bytes) -> str:
+    if name.lower() == "location" and value.startswith(("/", "http://", "https://")):
+        return redact_url(value, key=key)
+    return value if is_kept(name) else fingerprint(value, key=key)
+
+
+def redact_url(url: str, *, key: bytes) -> str:
+    """A URL with its user info and secret parameters fingerprinted; all else byte for byte.
+
+    >>> redact_url("https://me:pw@host/path?token=1&n=2#end", key=b"k")
+    'https://fp%3A01bbfdf58be5048c@host/path?token=fp%3A0aa2054d88556d7e&n=2#end'
+    """
+    rest, hash_mark, fragment = url.partition("#")
+    start, question_mark, query = rest.partition("?")
+    scheme, slashes, place = start.partition("//")
+    authority, slash, path = place.partition("/")
+    user, at, host = authority.rpartition("@")
+    if at:
+        authority = f"{quote(fingerprint(user, key=key), safe='')}@{host}"
+    return "".join(
+        (
+            scheme,
+            slashes,
+            authority,
+            slash,
+            path,
+            question_mark,
+            redact_query(query, key=key),
+            hash_mark,
+            redact_query(fragment, key=key),
+        )
     )
 
 
@@ -93,7 +132,8 @@ def without_secrets(query: str) -> str:
 
 
 def _is_secret(parameter: str) -> bool:
-    return bool(_SECRET_PARAMETER.search(unquote(parameter.partition("=")[0])))
+    name = unquote(parameter.partition("=")[0])
+    return bool(_SECRET_PARAMETER.search(name)) and not _HARMLESS_PARAMETER.search(name)
 
 
 def _redacted(parameter: str, key: bytes) -> str:

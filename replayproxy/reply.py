@@ -43,12 +43,10 @@ class Reply:
 
     Attributes:
         writes: in their order; the parts of each are sent as one.
-        whole: False if the connection is to break off after the last write.
         keep_alive: whether the connection can be used again.
     """
 
     writes: Iterator[Write]
-    whole: bool
     keep_alive: bool
 
 
@@ -59,7 +57,6 @@ def recorded(hit: Hit, request: Request, *, speed: float, keep_alive: bool) -> R
     keep_alive = keep_alive and framing.reusable and ends_whole(exchange)
     return Reply(
         writes=_writes(hit, framing, speed=speed, keep_alive=keep_alive),
-        whole=ends_whole(exchange),
         keep_alive=keep_alive,
     )
 
@@ -79,7 +76,7 @@ def problem(
     data = _head(status, HTTPStatus(status).phrase, headers, keep_alive=keep_alive)
     if request.method != "HEAD":
         data += body
-    return Reply(writes=iter([Write(at_s=0.0, parts=(data,))]), whole=True, keep_alive=keep_alive)
+    return Reply(writes=iter([Write(at_s=0.0, parts=(data,))]), keep_alive=keep_alive)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

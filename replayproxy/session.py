@@ -88,10 +88,9 @@ class Session:
                 f"{self._named(request)}, and all were played (--repeat error). "
                 "Record more of them, or use --repeat last."
             )
-        hit = Hit(
-            exchange=self._recordings.exchange(exchange_id),
-            chunks=self._recordings.chunks(exchange_id),
-        )
+        # the chunks first: if it is deleted meanwhile there is no exchange, never an empty answer
+        chunks = self._recordings.chunks(exchange_id)
+        hit = Hit(exchange=self._recordings.exchange(exchange_id), chunks=chunks)
         self.hits += 1
         return hit
 

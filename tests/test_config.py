@@ -25,7 +25,7 @@ def test_the_defaults_are_what_the_code_means_by_them() -> None:
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_every_option_can_be_explained(option: Option) -> None:
     assert option.help.endswith(".")
-    assert option.metavar
+    assert bool(option.metavar) is not option.is_flag
     assert option.recording or option.replaying
     assert not option.choices or option.default in option.choices
 

@@ -38,12 +38,12 @@ class Echo:
     def reply(self, request: Request, *, keep_alive: bool) -> Reply:
         self.asked.append(request)
         text = f"{request.method} {request.path} ".encode() + request.body
-        answer = Reply(writes=writes(OK % (len(text), text)), whole=True, keep_alive=keep_alive)
+        answer = Reply(writes=writes(OK % (len(text), text)), keep_alive=keep_alive)
         return self.replies.get(request.path, answer)
 
     def refuse(self, reason: str) -> Reply:
         self.refused.append(reason)
-        return Reply(writes=writes(REFUSED), whole=True, keep_alive=False)
+        return Reply(writes=writes(REFUSED), keep_alive=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -214,9 +214,7 @@ def test_each_write_is_one_of_its_own_at_its_own_time() -> None:
         loop = asyncio.get_running_loop()
         parts = (b"HTTP/1.1 200 OK\r\n\r\n", b"one", b"", b"two", b"three")
         handler = Echo()
-        handler.replies["/s"] = Reply(
-            writes=writes(*parts, apart_s=0.02), whole=True, keep_alive=False
-        )
+        handler.replies["/s"] = Reply(writes=writes(*parts, apart_s=0.02), keep_alive=False)
         async with served(handler) as (server, _):
             assert server._server is not None
             port = server._server.sockets[0].getsockname()[1]
@@ -250,7 +248,6 @@ def test_an_interceptor_tells_when_the_request_was_read(said: str, leaves: bool)
         handler = Echo()
         handler.replies["/s"] = Reply(
             writes=writes(b"HTTP/1.1 200 OK\r\n\r\n", b"due", apart_s=3_000),
-            whole=True,
             keep_alive=False,
         )
         async with served(handler) as (server, client):
@@ -281,7 +278,7 @@ def test_a_client_that_hangs_up_ends_its_reply() -> None:
 
     async def scenario() -> None:
         handler = Echo()
-        handler.replies["/s"] = Reply(writes=endless(), whole=True, keep_alive=True)
+        handler.replies["/s"] = Reply(writes=endless(), keep_alive=True)
         async with served(handler) as (server, client):
             client.send(b"GET /s HTTP/1.1\r\nHost: x\r\n\r\n")
             assert await client.reader.readexactly(3) == b"xxx"
@@ -304,7 +301,7 @@ def test_a_reply_that_fails_breaks_off_and_says_so(caplog: pytest.LogCaptureFixt
 
     async def scenario() -> None:
         handler = Echo()
-        handler.replies["/s"] = Reply(writes=faulty(), whole=True, keep_alive=True)
+        handler.replies["/s"] = Reply(writes=faulty(), keep_alive=True)
         async with served(handler) as (_, client):
             client.send(b"GET /s HTTP/1.1\r\nHost: x\r\n\r\n")
             with pytest.raises(ConnectionResetError):
@@ -325,7 +322,7 @@ def test_a_slow_reader_holds_up_its_own_reply_only() -> None:
                 produced.append(number)
                 yield Write(at_s=0, parts=(block,))
 
-        handler.replies["/s"] = Reply(writes=many(), whole=True, keep_alive=False)
+        handler.replies["/s"] = Reply(writes=many(), keep_alive=False)
         async with served(handler) as (server, client):
             client.send(b"GET /s HTTP/1.1\r\nHost: x\r\n\r\n")
             (connection,) = await until(lambda: server._connections)
@@ -368,7 +365,6 @@ def test_closing_lets_running_replies_end_for_a_while(grace_s: float, whole: boo
         wait_s = 0.2 if whole else 60
         handler.replies["/s"] = Reply(
             writes=writes(b"HTTP/1.1 200 OK\r\n\r\n", b"end", apart_s=wait_s),
-            whole=True,
             keep_alive=False,
         )
         async with served(handler) as (server, client):

@@ -131,3 +131,19 @@ def test_no_query_makes_it_raise_and_the_order_stays(query: str) -> None:
 
     assert [p.partition("=")[0] for p in after] == [p.partition("=")[0] for p in before]
     assert set(without_secrets(query).split("&")) <= {*before, ""}
+
+
+def test_a_redirect_keeps_its_target_but_not_the_secrets_in_it() -> None:
+    url = "https://user:pw@files.example/v1/x?expires=60&signature=abc#token=def"
+
+    ((_, kept),) = redact_headers((("Location", url),), key=KEY)
+
+    assert kept.startswith("https://fp%3A")
+    assert "@files.example/v1/x?expires=60&signature=fp%3A" in kept
+    assert not any(secret in kept for secret in ("user", "pw", "abc", "def"))
+
+
+def test_positions_in_a_list_are_no_secrets() -> None:
+    query = "page_token=3&nextToken=4&pageToken=5&access_token=6"
+
+    assert without_secrets(query) == "page_token=3&nextToken=4&pageToken=5"

@@ -4,8 +4,10 @@ import click
 
 from replayproxy import __version__
 from replayproxy.cli.dashboard import dashboard
+from replayproxy.cli.delete import delete
 from replayproxy.cli.demo import demo
 from replayproxy.cli.list_ import list_exchanges
+from replayproxy.cli.prune import prune
 from replayproxy.cli.record import record
 from replayproxy.cli.replay import replay
 from replayproxy.cli.show import show
@@ -44,5 +46,5 @@ def main() -> None:
     """
 
 
-for command in (record, replay, list_exchanges, show, dashboard, demo):
+for command in (record, replay, list_exchanges, show, delete, prune, dashboard, demo):
     main.add_command(command)

@@ -62,6 +62,7 @@ repeat_option = from_table(config.REPEAT, type=click.Choice(config.REPEAT.choice
 record_hosts_option = from_table(config.RECORD_HOSTS)
 record_paths_option = from_table(config.RECORD_PATHS)
 tag_header_option = from_table(config.TAG_HEADER)
+no_bodies_option = click.option(config.NO_BODIES.flag, is_flag=True, help=config.NO_BODIES.help)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
 
 

@@ -1,6 +1,7 @@
 """`replayproxy record`: a proxy that records what passes."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from replayproxy.cli.options import (
     cassette_option,
     db_option,
     listen_option,
+    no_bodies_option,
     record_hosts_option,
     record_paths_option,
     tag_header_option,
 )
-from replayproxy.cli.text import count, dollars, plural, say
+from replayproxy.cli.rules import Age, PruneOptions, prune_options
+from replayproxy.cli.text import byte_count, count, dollars, plural, say
+from replayproxy.key_shapes import KeyTally
 from replayproxy.model import Exchange
 from replayproxy.recording import Policy
 from replayproxy.traffic import records_matching
@@ -45,6 +49,8 @@ from replayproxy.traffic import records_matching
 @record_hosts_option
 @record_paths_option
 @tag_header_option
+@no_bodies_option
+@prune_options(prefix="prune-", verb="While recording, delete")
 @serving.expose_option
 def record(
     *,
@@ -56,12 +62,17 @@ def record(
     record_hosts: str,
     record_paths: str,
     tag_header: str,
+    no_bodies: bool,
+    prune_older_than: Age | None,
+    prune_keep: int | None,
+    prune_max_size: int | None,
     expose: bool,
 ) -> None:
     """Record LLM traffic into a SQLite file.
 
     The traffic is not changed, delayed or held up, whatever becomes of the
     recording. Ctrl-C ends it; the exit code is 1 if something was not recorded.
+    The --prune options are about exchanges of the same cassette only.
 
     \b
     A client with a base URL:
@@ -83,7 +94,13 @@ def record(
             grace_s=grace,
             # what goes to the upstream that was named is recorded, all of it
             records=records_matching("*" if upstream else record_hosts, record_paths),
-            policy=Policy(tag_header=tag_header),
+            policy=Policy(tag_header=tag_header, keep_bodies=not no_bodies),
+            pruning=PruneOptions(
+                older_than=prune_older_than,
+                keep=prune_keep,
+                max_bytes=prune_max_size,
+                cassette=cassette,
+            ),
         )
     )
     raise SystemExit(1 if not_recorded else 0)
@@ -98,16 +115,18 @@ async def _record(
     grace_s: float,
     records: Callable[[str, str], bool],
     policy: Policy,
+    pruning: PruneOptions,
 ) -> int:
     """Serve until told to stop; returns how many exchanges were lost."""
     from replayproxy import proxy
     from replayproxy.pricing import priced
     from replayproxy.stopping import StopSignals
-    from replayproxy.store import Writer
+    from replayproxy.store import Upkeep, Writer
 
     stop = StopSignals()
     total = _Total()
-    writer = Writer(db, policy=policy, enrich=priced, on_stored=total.add)
+    upkeep = Upkeep(db, lambda: pruning.at(datetime.now(UTC))) if pruning else None
+    writer = Writer(db, policy=policy, enrich=priced, on_stored=total.add, upkeep=upkeep)
     try:
         if writer.interrupted_before:
             left = plural(writer.interrupted_before, "exchange")
@@ -127,6 +146,11 @@ async def _record(
             await stop.drained(recorder.idle, grace_s=grace_s)
     finally:
         writer.close()
+    if writer.keys.exchanges:
+        say(_report(writer.keys))
+    if upkeep and upkeep.exchanges:
+        freed = byte_count(upkeep.bytes_freed)
+        say(f"pruned {plural(upkeep.exchanges, 'exchange')}; {freed} given back")
     say(total.summary(db, writer.recorded, writer.not_recorded))
     return writer.not_recorded
 
@@ -140,6 +164,15 @@ def _introduce(db: Path, host: str, port: int, upstream: Upstream | None) -> Non
         certificate = serving.confdir() / "mitmproxy-ca-cert.pem"
         say(f"proxy for clients: HTTPS_PROXY={url_of(host, port)} SSL_CERT_FILE={certificate}")
     serving.say_listening("record", host, port)
+
+
+def _report(keys: KeyTally) -> str:
+    hold = "holds" if keys.exchanges == 1 else "hold"
+    kinds = ", ".join(sorted(keys.kinds))
+    return (
+        f"{plural(keys.exchanges, 'exchange')} {hold} what looks like API keys "
+        f"in request or response bodies ({kinds}): they are stored as they are"
+    )
 
 
 class _Total:

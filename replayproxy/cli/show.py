@@ -15,6 +15,9 @@ from replayproxy.model import Answer, Chunk, Exchange, Headers, header
 from replayproxy.recording import read_answer
 from replayproxy.store import Store
 
+type Table = list[tuple[int, int]]
+"""(offset_ns, length) of each chunk."""
+
 
 @click.command()
 @click.argument("exchange_id", metavar="ID", type=int)
@@ -42,14 +45,15 @@ def show(exchange_id: int, db: Path, as_json: bool, with_chunks: bool, body: str
             received = b"".join(chunk.data for chunk in chunks)
             sys.stdout.buffer.write(sent if body == "request" else received)
         elif as_json:
-            click.echo(_json(store.row(exchange_id), exchange, chunks))
+            click.echo(_json(store.row(exchange_id), exchange, store.chunk_table(exchange_id)))
         else:
-            lines = _chunk_lines(chunks) if with_chunks else _lines(exchange, chunks)
+            table = store.chunk_table(exchange_id)
+            lines = _chunk_lines(table) if with_chunks else _lines(exchange, chunks)
             for line in lines:
                 click.echo(printable(line))
 
 
-def _json(row: dict[str, Any], exchange: Exchange, chunks: tuple[Chunk, ...]) -> str:
+def _json(row: dict[str, Any], exchange: Exchange, table: Table) -> str:
     head, usage = exchange.head, exchange.usage
     return json_line(
         {
@@ -61,9 +65,7 @@ def _json(row: dict[str, Any], exchange: Exchange, chunks: tuple[Chunk, ...]) ->
             "request_headers": exchange.request.headers,
             "response_headers": head.headers if head else None,
             "usage": {name: getattr(usage, name) for name in usage.__slots__},
-            "chunks": [
-                {"offset_ns": chunk.offset_ns, "length": len(chunk.data)} for chunk in chunks
-            ],
+            "chunks": [{"offset_ns": offset_ns, "length": length} for offset_ns, length in table],
         }
     )
 
@@ -118,9 +120,9 @@ def _answer_lines(answer: Answer, exchange: Exchange, chunks: tuple[Chunk, ...])
         yield f"\nbody:\n{text[:2000]}"
 
 
-def _chunk_lines(chunks: tuple[Chunk, ...]) -> Iterator[str]:
-    for number, chunk in enumerate(chunks):
-        yield f"{number:5} {chunk.offset_ns / 1e6:12.3f} ms {len(chunk.data):8} bytes"
+def _chunk_lines(table: Table) -> Iterator[str]:
+    for number, (offset_ns, length) in enumerate(table):
+        yield f"{number:5} {offset_ns / 1e6:12.3f} ms {length:8} bytes"
 
 
 def _known(number: int | None) -> str:

@@ -76,6 +76,18 @@ def count(number: int | None) -> str:
     return "-" if number is None else f"{number:,}"
 
 
+def byte_count(size: int) -> str:
+    """A number of bytes, in powers of 1000.
+
+    >>> byte_count(0), byte_count(999), byte_count(12_345_678), byte_count(2_000_000_000)
+    ('0 bytes', '999 bytes', '12.3 MB', '2.0 GB')
+    """
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return plural(size, "byte")
+
+
 def plural(number: int, noun: str, nouns: str | None = None) -> str:
     """A number and its noun.
 

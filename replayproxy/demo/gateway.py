@@ -145,9 +145,7 @@ def _pieces(text: str, size: int) -> Iterator[str]:
 
 
 def _streamed(answer: _Answer, *, keep_alive: bool) -> Reply:
-    return Reply(
-        writes=_stream_writes(answer, keep_alive=keep_alive), whole=True, keep_alive=keep_alive
-    )
+    return Reply(writes=_stream_writes(answer, keep_alive=keep_alive), keep_alive=keep_alive)
 
 
 def _stream_writes(answer: _Answer, *, keep_alive: bool) -> Iterator[Write]:
@@ -168,7 +166,7 @@ def _plain(status: int, body: dict[str, Any], *, keep_alive: bool) -> Reply:
     head = _head(status, "application/json", str(body.get("id", "req-0")), keep_alive=keep_alive)
     length = f"Content-Length: {len(data)}\r\n\r\n".encode()
     write = Write(at_s=0.15, parts=(head + length + data,))
-    return Reply(writes=iter([write]), whole=True, keep_alive=keep_alive)
+    return Reply(writes=iter([write]), keep_alive=keep_alive)
 
 
 def _head(status: int, content_type: str, request_id: str, *, keep_alive: bool) -> bytes:

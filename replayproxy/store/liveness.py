@@ -12,6 +12,9 @@ from pathlib import Path
 if sys.platform == "win32":  # pragma: no cover
     import msvcrt
 
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+
     def _try_lock(descriptor: int) -> bool:
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -21,6 +24,9 @@ if sys.platform == "win32":  # pragma: no cover
 
 else:
     import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
     def _try_lock(descriptor: int) -> bool:
         try:
@@ -41,8 +47,7 @@ class RunLock:
 
     def __init__(self, database: Path, run_id: int) -> None:
         self._path = lock_file(database, run_id)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        _try_lock(self._descriptor)
+        self._descriptor = _locked(self._path)
 
     def release(self) -> None:
         """Give the lock back; more than once does no harm."""
@@ -50,6 +55,16 @@ class RunLock:
             self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _locked(path: Path) -> int:
+    """Make and lock the file; again, if somebody who thought it dead removed it meanwhile."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        _lock(descriptor)
+        if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
+            return descriptor
+        os.close(descriptor)
 
 
 def is_alive(database: Path, run_id: int) -> bool:
@@ -64,6 +79,9 @@ def is_alive(database: Path, run_id: int) -> bool:
         os.close(descriptor)
 
 
-def forget(database: Path, run_id: int) -> None:
-    """Remove what a dead run left behind."""
-    lock_file(database, run_id).unlink(missing_ok=True)
+def forget_dead_runs(database: Path) -> None:
+    """Remove the side files that killed runs left behind."""
+    for file in database.parent.glob(f"{database.name}-run-*"):
+        run_id = file.name.rpartition("-")[2]
+        if run_id.isdecimal() and not is_alive(database, int(run_id)):
+            file.unlink(missing_ok=True)

@@ -46,7 +46,7 @@ CREATE TABLE bodies (         -- each content once
 """,
     """
 CREATE TABLE exchanges (      -- what one looks at and counts; the bytes are elsewhere
-  id INTEGER PRIMARY KEY,     -- in the order of their requests
+  id INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order of their requests, never used again
   cassette TEXT NOT NULL,
   started_at TEXT NOT NULL,   -- ISO 8601, UTC, microseconds
   method TEXT NOT NULL,
@@ -77,6 +77,12 @@ CREATE TABLE exchanges (      -- what one looks at and counts; the bytes are els
   request_bytes INTEGER,
   response_bytes INTEGER,
   tag TEXT,
+  sdk TEXT,
+  sdk_version TEXT,
+  request_id TEXT,            -- the provider's
+  traceparent TEXT,
+  retry_count INTEGER,
+  key_fingerprint TEXT,       -- of the API key it was made with
   run_id INTEGER NOT NULL REFERENCES runs (id)
 ) STRICT
 """,
@@ -123,17 +129,3 @@ CREATE TABLE journal (        -- streams in flight, piece by piece; empty when a
     "CREATE INDEX requests_body ON requests (body_id)",
     "CREATE INDEX responses_body ON responses (body_id)",
 )
-
-
-@migrations()
-def m002_attribution(db: Database) -> None:
-    """Who sent an exchange, and how it can be found elsewhere."""
-    for column in (
-        "sdk TEXT",
-        "sdk_version TEXT",
-        "request_id TEXT",
-        "traceparent TEXT",
-        "retry_count INTEGER",
-        "key_fingerprint TEXT",
-    ):
-        db.execute(f"ALTER TABLE exchanges ADD COLUMN {column}")

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +28,9 @@ LEFT JOIN responses ON responses.exchange_id = exchanges.id
 
 _PLAYABLE = """exchanges.cassette = :cassette
   AND exchanges.outcome IN ('completed', 'client_closed', 'upstream_closed')
-  AND exchanges.status IS NOT NULL AND exchanges.id <= :newest"""
+  AND exchanges.status IS NOT NULL AND exchanges.id <= :newest
+  AND EXISTS (SELECT 1 FROM requests WHERE requests.exchange_id = exchanges.id
+    AND requests.match_key IS NOT NULL)"""
 
 
 class Store:
@@ -76,7 +79,7 @@ class Store:
         Raises:
             UnknownExchangeError: there is none of this id.
         """
-        with as_database_error(self.path):
+        with as_database_error(self.path), self._one_state():
             exchange = read_exchange(self._connection, exchange_id)
         if exchange is None:
             raise UnknownExchangeError(exchange_id=exchange_id, path=self.path)
@@ -101,8 +104,19 @@ class Store:
 
     def chunks(self, exchange_id: int) -> tuple[Chunk, ...]:
         """The response's wire bytes, cut as they arrived; of one in flight, what was flushed."""
-        with as_database_error(self.path):
+        with as_database_error(self.path), self._one_state():
             return read_chunks(self._connection, exchange_id)
+
+    def chunk_table(self, exchange_id: int) -> list[tuple[int, int]]:
+        """(offset_ns, length) of each chunk; also where no bodies are kept."""
+        with as_database_error(self.path):
+            found = self._connection.execute(
+                "SELECT chunk_table FROM responses WHERE exchange_id = ?", [exchange_id]
+            ).fetchone()
+            if found is None:
+                return []
+            table = found[0] or journal.read(self._connection, exchange_id)[1]
+            return list(packing.unpack(table))
 
     def playable(self, match_key: str, *, cassette: str) -> list[tuple[int, str]]:
         """Exchanges that may answer this key, in recorded order, as (id, host)."""
@@ -133,6 +147,15 @@ class Store:
         with as_database_error(self.path):
             found = self._connection.execute("SELECT DISTINCT cassette FROM exchanges ORDER BY 1")
             return [str(row[0]) for row in found]
+
+    @contextmanager
+    def _one_state(self) -> Iterator[None]:
+        """What is read inside belongs together, whatever somebody deletes meanwhile."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
 
 
 def read_exchange(connection: sqlite3.Connection, exchange_id: int) -> Exchange | None:

@@ -8,13 +8,13 @@ from replayproxy.model import Ending
 from replayproxy.recording import Recording
 from replayproxy.store import bodies, journal, packing
 from replayproxy.store.compression import decompress
-from replayproxy.store.liveness import forget, is_alive
+from replayproxy.store.liveness import forget_dead_runs, is_alive
 from replayproxy.store.reader import read_exchange
-from replayproxy.store.reel import finish
+from replayproxy.store.reel import Enrich, finish
 from replayproxy.store.space import transaction
 
 
-def recover(connection: sqlite3.Connection, path: Path) -> int:
+def recover(connection: sqlite3.Connection, path: Path, enrich: Enrich) -> int:
     """Finish the exchanges of runs that are really dead; returns how many there were.
 
     The bytes up to the last flush are kept, with their timing.
@@ -27,13 +27,12 @@ def recover(connection: sqlite3.Connection, path: Path) -> int:
         dead = {run for run in {row[0] for row in unfinished} if not is_alive(path, run)}
         left_behind = [exchange_id for run, exchange_id in unfinished if run in dead]
         for exchange_id in left_behind:
-            _interrupt(connection, exchange_id)
-    for run in dead:
-        forget(path, run)
+            _interrupt(connection, exchange_id, enrich)
+    forget_dead_runs(path)
     return len(left_behind)
 
 
-def _interrupt(connection: sqlite3.Connection, exchange_id: int) -> None:
+def _interrupt(connection: sqlite3.Connection, exchange_id: int, enrich: Enrich) -> None:
     exchange = read_exchange(connection, exchange_id)
     assert exchange is not None
     pieces, table = journal.read(connection, exchange_id)
@@ -53,4 +52,4 @@ def _interrupt(connection: sqlite3.Connection, exchange_id: int) -> None:
         last_ns = chunk.offset_ns
     recording.finish(Ending.INTERRUPTED, last_ns, detail="the recording did not end")
     body_id = bodies.put(connection, body)
-    finish(connection, exchange_id, recording.exchange(), body_id, table)
+    finish(connection, exchange_id, enrich(recording.exchange()), body_id, table)

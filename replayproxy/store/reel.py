@@ -17,6 +17,7 @@ from replayproxy.model import Chunk, Ending, Exchange, Request, ResponseHead
 from replayproxy.recording import Policy, Recording
 from replayproxy.redaction import fingerprint, redact_headers, redact_query
 from replayproxy.store import bodies, journal, packing, rows
+from replayproxy.store.body_secrets import BodyScan, minted_answer
 from replayproxy.store.compression import StreamCompressor
 from replayproxy.store.sql import insert, update
 
@@ -70,6 +71,10 @@ class Reel:
             decoder=Decoder,
             policy=policy,
         )
+        self._keep_bodies = policy.keep_bodies
+        self._minted = minted_answer(request)
+        # bodies that are not kept need no report of what is in them
+        self._scan = BodyScan(request) if self._keep_bodies else None
         self._head: ResponseHead | None = None
         self._body = StreamCompressor()
         self._piece = bytearray()
@@ -83,8 +88,14 @@ class Reel:
         """When something last arrived."""
         return self._last_offset_ns
 
+    @property
+    def key_shapes(self) -> set[str]:
+        """The kinds of keys that its bodies seem to hold."""
+        return self._scan.found if self._scan else set()
+
     def take(self, items: list[Item], enrich: Enrich) -> None:
         """Consume what has arrived since the last time."""
+        items = self._held_back(items)
         data: list[bytes] = []
         sizes: list[tuple[int, int]] = []
         for item in items:
@@ -96,12 +107,17 @@ class Reel:
                 case ResponseHead():
                     self._recording.head(item)
                     self._head = item
+                    if self._scan:
+                        self._scan.head(item)
                     self._last_offset_ns = item.offset_ns
                 case End():
                     self._recording.finish(item.ending, item.offset_ns, detail=item.detail)
                     self.finished = True
         if data:
-            self._piece += self._body.compress(b"".join(data))
+            joined = b"".join(data)
+            if self._scan:
+                self._scan.response(joined)
+                self._piece += self._body.compress(joined)
             self._table += packing.pack(sizes, base_ns=self._table_ends_ns)
             self._table_ends_ns = max(self._table_ends_ns, *(offset_ns for offset_ns, _ in sizes))
             self._last_offset_ns = self._table_ends_ns
@@ -109,6 +125,19 @@ class Reel:
             self._piece += self._body.finish()
             self.exchange = enrich(self._recording.exchange())
             self.unread = self._recording.unread
+
+    def _held_back(self, items: list[Item]) -> list[Item]:
+        """The same without the chunks of a minted answer, until its end brings them, masked."""
+        if self._minted is None:
+            return items
+        chunks = [item for item in items if isinstance(item, Chunk)]
+        rest: list[Item] = [item for item in items if not isinstance(item, Chunk)]
+        self._minted.hold(chunks)
+        self._last_offset_ns = max([self._last_offset_ns, *(c.offset_ns for c in chunks)])
+        if not rest or not isinstance(rest[-1], End):
+            return rest
+        heads = [self._head, *(item for item in rest if isinstance(item, ResponseHead))]
+        return [*rest[:-1], *self._minted.release(heads[-1]), rest[-1]]
 
     def save(self, connection: sqlite3.Connection, key: bytes) -> None:
         """Write what is not yet written; `key` is the database's fingerprint key."""
@@ -118,7 +147,7 @@ class Reel:
             place = replace(place, head=True)
         if self.exchange is not None:
             self._finish(connection, place, self.exchange)
-        elif self._piece:
+        elif self._table:
             journal.append(
                 connection, place.exchange_id, place.pieces, bytes(self._piece), bytes(self._table)
             )
@@ -150,8 +179,9 @@ class Reel:
             "requests",
             {
                 "exchange_id": exchange_id,
-                "match_key": match_key(request),
-                "body_id": bodies.put(connection, request.body),
+                # without its body an exchange cannot be asked for, nor answered
+                "match_key": match_key(request) if self._keep_bodies else None,
+                "body_id": bodies.put(connection, request.body) if self._keep_bodies else None,
                 **rows.request_columns(stored),
             },
         )

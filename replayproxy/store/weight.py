@@ -7,8 +7,9 @@ SELECT body_id FROM requests WHERE exchange_id = :id AND body_id IS NOT NULL
 UNION SELECT body_id FROM responses WHERE exchange_id = :id AND body_id IS NOT NULL"""
 
 _PAGE_BYTES = 4096
-_ROWS_BYTES = 700  # an exchange's rows and index entries, apart from what is counted
-_BODY_ROW_BYTES = 80
+_ROWS_BYTES = 1_150  # an exchange's rows and index entries, apart from what is counted
+_BODY_ROW_BYTES = 60
+_INDEX_ENTRY_BYTES = 60
 
 
 class Weight:
@@ -56,9 +57,12 @@ class Weight:
         return int(number)
 
     def _body_bytes(self, body_id: int) -> int:
+        size: int
         (size,) = self._connection.execute(
             "SELECT length(data) FROM bodies WHERE id = ?", [body_id]
         ).fetchone()
-        pages = -(-size // _PAGE_BYTES)
-        # a large one has pages of its own
-        return _BODY_ROW_BYTES + (size if size < _PAGE_BYTES else pages * _PAGE_BYTES)
+        row = size + _BODY_ROW_BYTES
+        if row < _PAGE_BYTES:
+            # between a page packed full and one that holds only such rows, with a gap at its end
+            return _INDEX_ENTRY_BYTES + (row + _PAGE_BYTES // (_PAGE_BYTES // row)) // 2
+        return _INDEX_ENTRY_BYTES + -(-row // _PAGE_BYTES) * _PAGE_BYTES  # pages of its own

@@ -14,20 +14,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from os import getpid
+from datetime import datetime
 from pathlib import Path
 
-from replayproxy import __version__
+from replayproxy.key_shapes import KeyTally
 from replayproxy.model import Chunk, Ending, Exchange, Request
 from replayproxy.recording import Policy
-from replayproxy.store import rows
 from replayproxy.store.connection import as_database_error, fingerprint_key, open_for_writing
-from replayproxy.store.liveness import RunLock
-from replayproxy.store.recovery import recover
 from replayproxy.store.reel import End, Enrich, Reel
-from replayproxy.store.sql import insert, update
+from replayproxy.store.run import Run
 from replayproxy.store.tape import Tape
+from replayproxy.store.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +49,7 @@ class Writer:
         recorded: exchanges stored so far, whatever their outcome.
         not_recorded: exchanges lost, wholly or in part.
         interrupted_before: exchanges that earlier, killed runs had left open.
+        keys: what looks like API keys in the bodies stored so far.
 
     Raises:
         DatabaseError: when it is made and the database cannot be used.
@@ -64,13 +62,16 @@ class Writer:
         policy: Policy | None = None,
         enrich: Enrich = lambda exchange: exchange,
         on_stored: Callable[[Exchange], None] = lambda exchange: None,
+        upkeep: Upkeep | None = None,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
     ) -> None:
         self.path = path
         self.recorded = 0
+        self.keys = KeyTally()
         self._policy = policy or Policy()
         self._enrich = enrich
         self._on_stored = on_stored
+        self._upkeep = upkeep
         self._max_waiting_bytes = max_waiting_bytes
         # Each of these is added to by one thread only, so that none is ever torn.
         self._submitted_bytes = self._lost_by_traffic = 0
@@ -81,7 +82,9 @@ class Writer:
         self._connection = open_for_writing(path).conn
         try:
             with as_database_error(path):
-                self._begin_run()
+                self._key = fingerprint_key(self._connection)
+                self._this_run = Run(self._connection, path, enrich)
+                self.interrupted_before = self._this_run.interrupted_before
         except BaseException:
             self._connection.close()
             raise
@@ -90,14 +93,6 @@ class Writer:
         self._close_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="replayproxy-writer", daemon=True)
         self._thread.start()
-
-    def _begin_run(self) -> None:
-        self._key = fingerprint_key(self._connection)
-        with self._connection:
-            run = {"started_at": _now(), "pid": getpid(), "version": __version__}
-            self._run_id = insert(self._connection, "runs", run)
-        self._lock = RunLock(self.path, self._run_id)
-        self.interrupted_before = recover(self._connection, self.path)
 
     @property
     def not_recorded(self) -> int:
@@ -152,6 +147,8 @@ class Writer:
                 self._gather(waiting)
                 if waiting and not self._store(waiting) and not self._closing:
                     time.sleep(RETRY_S)
+                if self._upkeep and not waiting and not self._closing:
+                    self._upkeep.step(self._connection, self._complain)
         self._finish(waiting)
 
     @contextmanager
@@ -168,11 +165,12 @@ class Writer:
                 self._give_up(tape, waiting, error)
 
     def _gather(self, waiting: dict[Tape, None]) -> None:
-        """Collect tapes with news for a moment, in their order, or until it is time to close."""
+        """Collect tapes with news for a moment, in their order, or until something else is due."""
         deadline = time.monotonic() + GATHER_S if waiting else None
         while True:
             try:
-                patience = None if deadline is None else max(0.0, deadline - time.monotonic())
+                until = deadline or (self._upkeep.due_s if self._upkeep else None)
+                patience = None if until is None else max(0.0, until - time.monotonic())
                 tape = self._queue.get(timeout=patience)
             except queue.Empty:
                 return
@@ -227,7 +225,7 @@ class Writer:
             request=tape.request,
             started_at=tape.started_at,
             cassette=tape.cassette,
-            run_id=self._run_id,
+            run_id=self._this_run.id,
             policy=self._policy,
         )
         return _Spool(tape, reel)
@@ -255,6 +253,7 @@ class Writer:
             return
         del self._spools[spool.tape]
         self.recorded += 1
+        self.keys.add(spool.reel.key_shapes)
         if spool.reel.unread:
             self._complain(f"an answer was kept, but not understood: {spool.reel.unread}")
         try:
@@ -292,16 +291,9 @@ class Writer:
                 if not self._store(waiting):
                     time.sleep(RETRY_S)
         self._lost_by_writer += len(waiting)
-        self._lock.release()
         try:
-            recover(self._connection, self.path)  # what was given up half-way
-            update(self._connection, "runs", {"ended_at": _now()}, id=self._run_id)
-            self._connection.commit()
+            self._this_run.end()
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except Exception as error:  # noqa: BLE001 (the next start will try again)
             self._complain(f"the database {self.path} cannot be closed in order: {error!r}")
         self._connection.close()
-
-
-def _now() -> str:
-    return rows.to_timestamp(datetime.now(UTC))

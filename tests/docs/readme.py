@@ -16,10 +16,10 @@ def options_table() -> str:
     ]
     for option in config.OPTIONS:
         cells = (
-            f"`{option.flag} {option.metavar}`".replace("|", "\\|"),
+            f"`{f'{option.flag} {option.metavar}'.rstrip()}`".replace("|", "\\|"),
             f"`{option.setting}`",
             f"`{option.env}`" if option.env else "",
-            f"`{option.default}`",
+            f"`{option.default}`" if option.default else "",
             option.help,
         )
         lines.append(f"| {' | '.join(cells)} |")

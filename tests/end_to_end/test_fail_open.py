@@ -68,6 +68,8 @@ FAULTS = [
     ("replayproxy.store.reel", "Reel.__init__"),
     ("replayproxy.store.reel", "Reel.take"),
     ("replayproxy.store.reel", "Reel.save"),
+    ("replayproxy.store.reel", "minted_answer"),
+    ("replayproxy.store.body_secrets", "BodyScan.response"),
     ("replayproxy.store.reel", "match_key"),
     ("replayproxy.store.reel", "redact_headers"),
     ("replayproxy.store.bodies", "put"),

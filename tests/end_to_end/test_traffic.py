@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import socket
+import sqlite3
 import ssl
 import threading
 from collections.abc import Iterator
@@ -209,7 +210,7 @@ def test_every_kind_of_answer_is_recorded_and_replayed(
     assert replayed.status_code == again.status_code == live.status_code
     assert replayed.content == again.content == live.content
     assert listed(tmp_path)[0]["outcome"] == "completed"
-    for name in ("etag", "content-length"):
+    for name in ("etag", "content-length", "location"):
         assert replayed.headers.get(name) == live.headers.get(name)
 
 
@@ -269,3 +270,31 @@ def test_twenty_http2_streams_of_one_connection_run_at_once(tmp_path: Path) -> N
     rows = listed(tmp_path)
     assert [row["outcome"] for row in rows] == ["completed"] * 20
     assert shown(1, tmp_path)["request_headers"]
+
+
+def test_without_bodies_tokens_cost_and_timing_are_kept_and_no_text(tmp_path: Path) -> None:
+    secret = "something private"
+    usage = b'data: {"usage":{"prompt_tokens":5,"completion_tokens":6,"cost":0.5}}\n\n'
+    request = {**ASK, "messages": [{"role": "user", "content": secret}]}
+    with (
+        Upstream(lambda received: streamed([EVENT, usage, DONE], gap_s=0.15)) as upstream,
+        serving("record", "--no-bodies", "--upstream", upstream.origin, cwd=tmp_path) as recorder,
+    ):
+        live = post(recorder.url + PATH, request)
+    with serving("replay", cwd=tmp_path) as player:
+        replayed = post(player.url + PATH, request)
+
+    (row,) = listed(tmp_path)
+    assert live.chunks == [EVENT, usage, DONE]
+    assert (row["outcome"], row["input_tokens"], row["cost_usd"]) == ("completed", 5, 0.5)
+    assert [entry["length"] for entry in shown(1, tmp_path)["chunks"]] == [
+        len(EVENT),
+        len(usage),
+        len(DONE),
+    ]
+    assert replayed.status == 404
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("replayproxy.db*"))
+    with sqlite3.connect(tmp_path / "replayproxy.db") as connection:
+        assert connection.execute("SELECT count(*) FROM bodies").fetchone() == (0,)
+    connection.close()
+    assert secret.encode() not in stored

@@ -31,7 +31,7 @@ BODIES = {
     "cr": (_event({"content": "a"}) + DONE).replace(b"\n", b"\r"),
     "bom": b"\xef\xbb\xbf" + _event({"content": "a"}) + DONE,
     "comments": b": PROCESSING\n\n" + _event({"content": "a"}) + b":\n\n: ping\n" + DONE,
-    "fields without data": b"retry: 3000\nid: 7\nevent: delta\n\n" + _event({"content": "a"}) + DONE,
+    "no data": b"retry: 3000\nid: 7\nevent: delta\n\n" + _event({"content": "a"}) + DONE,
     "two spaces and none": b'data:{"choices":[]}\n\ndata:  {"choices":[]}\n\n' + DONE,
     "several data lines": b'data: {"choices":\ndata: []}\n\n' + DONE,
     "no final blank line": _event({"content": "a"}) + b"data: [DONE]\n",

@@ -134,10 +134,10 @@ class Upstream:
         await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if leaving.done():
             self.client_left.set()
-        answered = await asyncio.gather(answering, return_exceptions=True)
+        (answered,) = await asyncio.gather(answering, return_exceptions=True)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
-        return answered == [True]
+        return answered is True
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Received | None:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from replayproxy.store.liveness import RunLock, forget, is_alive, lock_file
+from replayproxy.store.liveness import RunLock, forget_dead_runs, is_alive, lock_file
 from tests.builders import eventually
 
 CHILD = """
@@ -66,8 +66,8 @@ def test_what_a_dead_run_left_behind_can_be_removed(tmp_path: Path) -> None:
     side_file.touch()
     assert not is_alive(tmp_path / "a.db", 1)
 
-    forget(tmp_path / "a.db", 1)
-    forget(tmp_path / "a.db", 1)
+    forget_dead_runs(tmp_path / "a.db")
+    forget_dead_runs(tmp_path / "a.db")
 
     assert not side_file.exists()
 
