@@ -36,8 +36,9 @@ check: lint test ## lint and test: run it before you commit
 wheel-test: $(VENV)/.development ## Build the package and test it in clean environments
 	$(BIN)/python -m pytest tests/wheel
 
-bench: $(VENV)/.development ## Measure how true a replay is (on an idle machine)
+bench: $(VENV)/.development ## Measure how true a replay is, and what recording costs
 	$(BIN)/python -m tests.benchmarks.replay_fidelity
+	$(BIN)/python -m tests.benchmarks.recording_overhead
 
 clean: ## Remove the environment, builds and caches
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \

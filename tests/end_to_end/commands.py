@@ -86,7 +86,13 @@ def serving(*arguments: str, cwd: Path) -> Iterator[Child]:
 
 
 @contextmanager
-def mitmdump(addon: str, *arguments: str, cwd: Path, script: Path | None = None) -> Iterator[Child]:
+def mitmdump(
+    addon: str,
+    *arguments: str,
+    cwd: Path,
+    script: Path | None = None,
+    settings: Sequence[str] = ("replayproxy_db=replayproxy.db",),
+) -> Iterator[Child]:
     """Stock mitmdump with one of our addons (or a script), on a free port, for a `with` block."""
     command = [
         os.fspath(Path(sys.executable).parent / "mitmdump"),
@@ -94,7 +100,7 @@ def mitmdump(addon: str, *arguments: str, cwd: Path, script: Path | None = None)
         "--listen-host=127.0.0.1",
         "--listen-port=0",
         f"--set=confdir={cwd / 'home'}",
-        "--set=replayproxy_db=replayproxy.db",
+        *(f"--set={setting}" for setting in settings),
         *arguments,
     ]
     child = Child(command, cwd=cwd, announces="listening at ")
