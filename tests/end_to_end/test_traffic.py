@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -298,3 +299,37 @@ def test_without_bodies_tokens_cost_and_timing_are_kept_and_no_text(tmp_path: Pa
         assert connection.execute("SELECT count(*) FROM bodies").fetchone() == (0,)
     connection.close()
     assert secret.encode() not in stored
+
+
+def test_neither_side_sees_other_headers_than_without_us(tmp_path: Path) -> None:
+    more = "Set-Cookie: a=1\r\nX-Unknown: kept\r\nX-RateLimit-Remaining: 9\r\nServer: theirs\r\n"
+    sent = {"Authorization": "Bearer sk-1", "X-Unknown": "kept", "Accept-Encoding": "gzip, zstd"}
+    with (
+        Upstream(lambda request: plain(b"{}", status="203 Odd", more=more)) as upstream,
+        serving("record", "--upstream", upstream.origin, cwd=tmp_path) as recorder,
+    ):
+        direct = post(upstream.origin + PATH, ASK, headers=sent)
+        recorded = post(recorder.url + PATH, ASK, headers=sent)
+
+    assert (recorded.status, recorded.headers) == (direct.status, direct.headers)
+    without_us, with_us = upstream.requests
+    assert with_us == without_us
+
+
+def test_a_client_that_leaves_frees_the_upstream(tmp_path: Path) -> None:
+    never = threading.Event()
+    script = [Send(STREAM_HEAD), Send(chunk(EVENT)), Wait(never)]
+    with (
+        Upstream(lambda request: script) as upstream,
+        serving("record", "--upstream", upstream.origin, cwd=tmp_path) as recorder,
+    ):
+        post(recorder.url + PATH, ASK, stop_after=EVENT)
+        left = time.monotonic()
+
+        assert upstream.client_left.wait(PATIENCE_S)
+        took_s = time.monotonic() - left
+        never.set()
+
+    # a second is the promise; a busy machine gets some more
+    assert took_s < 5
+    assert listed(tmp_path)[0]["outcome"] == "client_closed"
