@@ -28,7 +28,7 @@ from replayproxy.store.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
-GATHER_S = 0.08
+GATHER_S = 0.05
 RETRY_S = 0.25
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 CLOSE_PATIENCE_S = 5.0
