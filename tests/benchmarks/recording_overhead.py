@@ -8,8 +8,6 @@ with its hook for streaming set and nothing stored. CPU is user and system time 
 the proxy process.
 """
 
-import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -19,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.benchmarks import report
 from tests.end_to_end.commands import Child, mitmdump, serving
 from tests.end_to_end.upstream import STREAM_HEAD, Received, Script, Send, Upstream, chunk, plain
 from tests.end_to_end.wire import post
@@ -56,18 +55,13 @@ class Cost:
 
 def main() -> None:
     """Measure, print, and write JSON if asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    options = parser.parse_args()
+    options = report.options(__doc__, rounds=5)
     with tempfile.TemporaryDirectory() as folder:
         costs = measure(Path(folder), options.rounds)
     print(f"{'':40} {'bare':>9} {'recording':>10} {'ratio':>6}")
     for cost in costs:
         print(f"{cost.what:40} {cost.bare:9.3f} {cost.recording:10.3f} {cost.ratio:6.2f}")
-    if options.json:
-        rows = [{**asdict(cost), "ratio": cost.ratio} for cost in costs]
-        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+    report.write(options.json, [{**asdict(cost), "ratio": cost.ratio} for cost in costs])
 
 
 def measure(folder: Path, rounds: int) -> list[Cost]:

@@ -9,15 +9,14 @@ upstream read without anything in between, shows what the machine itself adds.
 Run it on an idle machine.
 """
 
-import argparse
 import itertools
-import json
 import statistics
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.benchmarks import report
 from tests.end_to_end import reference
 from tests.end_to_end.commands import serving, shown
 from tests.end_to_end.upstream import Upstream
@@ -42,10 +41,7 @@ class Fidelity:
 
 def main() -> None:
     """Measure, print, and write JSON if asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    options = parser.parse_args()
+    options = report.options(__doc__, rounds=10)
     with tempfile.TemporaryDirectory() as folder:
         results = measure(Path(folder), options.rounds)
     print(f"{'':32} chunks  bytes  borders    p50 ms    p99 ms    max ms")
@@ -55,8 +51,7 @@ def main() -> None:
             f"{_same(result.same_borders):7} {result.error_p50_ms:9.2f} "
             f"{result.error_p99_ms:9.2f} {result.error_max_ms:9.2f}"
         )
-    if options.json:
-        options.json.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+    report.write(options.json, [asdict(result) for result in results])
 
 
 def measure(folder: Path, rounds: int) -> list[Fidelity]:
