@@ -318,7 +318,7 @@ def test_neither_side_sees_other_headers_than_without_us(tmp_path: Path) -> None
 
 def test_a_client_that_leaves_frees_the_upstream(tmp_path: Path) -> None:
     never = threading.Event()
-    script = [Send(STREAM_HEAD), Send(chunk(EVENT)), Wait(never)]
+    script: Script = [Send(STREAM_HEAD), Send(chunk(EVENT)), Wait(never)]
     with (
         Upstream(lambda request: script) as upstream,
         serving("record", "--upstream", upstream.origin, cwd=tmp_path) as recorder,
