@@ -125,9 +125,10 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         port = self._handler.interceptor_port
-        if port is not None:
+        if port is not None and self._is_between_requests():
             data, self._early = self._early + data, b""
             if data.startswith(_CONNECT):
+                self._transport.pause_reading()  # what follows is the interceptor's
                 self.playing = self._loop.create_task(self._hand_over(data, port))
                 return
             if _CONNECT.startswith(data):
@@ -136,6 +137,11 @@ class _Connection(asyncio.Protocol):
         self._parser.receive_data(data)
         if self.playing is None:
             self._read()
+
+    def _is_between_requests(self) -> bool:
+        """Whether the next byte begins a request; in the midst of one, a body may say CONNECT."""
+        buffered, _ = self._parser.trailing_data
+        return self.playing is None and self._parser.their_state is h11.IDLE and not buffered
 
     def _read(self) -> None:
         """Read on until a request is whole, then answer it."""
@@ -166,7 +172,7 @@ class _Connection(asyncio.Protocol):
         except ValueError as error:
             raise h11.RemoteProtocolError(str(error)) from error
         keep_alive = self._parser.their_state is not h11.MUST_CLOSE
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):
             # an interceptor before us read the request earlier than we did
             read_at = min(read_at, int(header(request.headers, READ_AT_HEADER) or "") / 1e9)
         trailing, _ = self._parser.trailing_data

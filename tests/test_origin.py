@@ -236,6 +236,7 @@ def test_each_write_is_one_of_its_own_at_its_own_time() -> None:
         ("an hour ago", True),
         ("in an hour", False),
         ("no number", False),
+        ("9" * 400, False),
     ],
 )
 def test_an_interceptor_tells_when_the_request_was_read(said: str, leaves: bool) -> None:
@@ -440,5 +441,35 @@ def test_without_an_interceptor_connect_is_a_request_like_others() -> None:
         async with served(handler) as (_, client):
             client.send(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n")
             await client.answer(b"CONNECT a:443 ")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("body", [b"CONNECT me", b"C", b"CONNECT "])
+def test_only_what_comes_first_can_ask_for_a_tunnel(body: bytes) -> None:
+    async def scenario() -> None:
+        handler = Echo(interceptor_port=1)  # nothing listens there
+        async with served(handler) as (_, client):
+            for _ in range(2):
+                client.send(
+                    b"POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                    b"Content-Length: %d\r\n\r\n" % len(body)
+                )
+                await client.reader.readuntil(b"\r\n\r\n")  # so that the body comes by itself
+                client.send(body)
+                await asyncio.wait_for(client.answer(b"POST /a " + body), 10)
+
+    asyncio.run(scenario())
+
+
+def test_a_kept_connection_can_still_ask_for_a_tunnel() -> None:
+    async def scenario() -> None:
+        handler = Echo(interceptor_port=1)  # nothing listens there: it ends the connection
+        async with served(handler) as (_, client):
+            client.send(GET)
+            await client.answer(b"GET /v1/models ")
+            client.send(b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert await asyncio.wait_for(client.rest(), 10) == b""
+        assert [request.method for request in handler.asked] == ["GET"]
 
     asyncio.run(scenario())
