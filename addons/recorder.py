@@ -73,10 +73,7 @@ class Recorder:
     def load(self, loader: addonmanager.Loader) -> None:
         if self._opens_writer:
             for option in OPTIONS:
-                if option.is_flag:
-                    loader.add_option(option.setting, bool, False, option.help)
-                else:
-                    loader.add_option(option.setting, str, option.default, option.help)
+                loader.add_option(*option.as_mitmproxy)
 
     def configure(self, updated: set[str]) -> None:
         if not self._opens_writer or not any(option.setting in updated for option in OPTIONS):

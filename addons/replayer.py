@@ -13,13 +13,12 @@ from pathlib import Path
 from mitmproxy import addonmanager, ctx, exceptions, http
 from mitmproxy.proxy import server_hooks
 
-from replayproxy import config
+from replayproxy import config, replaying
 from replayproxy.errors import ReplayproxyError
 from replayproxy.origin import READ_AT_HEADER, Origin
 from replayproxy.playback import Repeat, parse_speed
 from replayproxy.player import Player
-from replayproxy.session import Session
-from replayproxy.store import Store
+from replayproxy.settings_file import match_rules
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +33,12 @@ class Replayer:
         self._runs_player = player_port is None
         self._origin: Origin | None = None
         self._player: Player | None = None
+        self._resources = contextlib.ExitStack()
 
     def load(self, loader: addonmanager.Loader) -> None:
         if self._runs_player:
             for option in OPTIONS:
-                choices = option.choices or None
-                loader.add_option(option.setting, str, option.default, option.help, choices)
+                loader.add_option(*option.as_mitmproxy)
 
     def configure(self, updated: set[str]) -> None:
         if ctx.options.connection_strategy != "lazy":  # eager asks upstream before any hook runs
@@ -49,17 +48,29 @@ class Replayer:
         if self._origin:
             raise exceptions.OptionsError("replayproxy options cannot change during a replay")
         try:
-            session = Session(
-                Store(Path(getattr(ctx.options, config.DB.setting)).expanduser()),
-                cassette=getattr(ctx.options, config.CASSETTE.setting),
-                repeat=Repeat(getattr(ctx.options, config.REPEAT.setting)),
-            )
-            speed = parse_speed(getattr(ctx.options, config.SPEED.setting))
+            self._player = self._open()
         except ReplayproxyError as error:
             # mitmdump ends on an error at its start; others go on, and every request is refused
             logger.error("replayproxy: %s", error)
-            return
-        self._player = Player(session, speed=speed)
+
+    def _open(self) -> Player:
+        chosen = {option.name: getattr(ctx.options, option.setting) for option in OPTIONS}
+        db = Path(chosen["db"]).expanduser()
+        rules = match_rules(
+            db, ignore=chosen["ignore"], normalize=chosen["normalize"], on=chosen["match_on"]
+        )
+        self._resources.close()
+        player, _ = self._resources.enter_context(
+            replaying.opened(
+                db,
+                cassette=chosen["cassette"],
+                repeat=Repeat(chosen["repeat"]),
+                speed=parse_speed(chosen["speed"]),
+                rules=rules,
+                keep_log=not chosen["no_replay_log"],
+            )
+        )
+        return player
 
     async def running(self) -> None:
         if self._player:
@@ -86,6 +97,7 @@ class Replayer:
         if self._origin:
             with contextlib.suppress(OSError):
                 await self._origin.close()
+        self._resources.close()
 
     def _redirect(self, flow: http.HTTPFlow) -> None:
         assert self._player_port is not None

@@ -1,8 +1,11 @@
 """One table of options: the CLI, the mitmproxy addons and the README are made from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from replayproxy.attribution import TAG_HEADER as DEFAULT_TAG_HEADER
+from replayproxy.matching import PATTERNS
 from replayproxy.model import DEFAULT_CASSETTE
 from replayproxy.playback import Repeat
 
@@ -19,6 +22,7 @@ class Option:
     Attributes:
         recording: whether recording knows it; `replaying` likewise.
         is_flag: it is on or off, and off by default.
+        many: it can be given several times.
     """
 
     name: str
@@ -30,6 +34,7 @@ class Option:
     recording: bool = True
     replaying: bool = True
     is_flag: bool = False
+    many: bool = False
 
     @property
     def flag(self) -> str:
@@ -40,6 +45,18 @@ class Option:
     def setting(self) -> str:
         """As mitmproxy has it: `replayproxy_db`."""
         return PREFIX + self.name
+
+    @property
+    def as_mitmproxy(self) -> tuple[str, Any, Any, str, tuple[str, ...] | None]:
+        """As its `loader.add_option` takes it: name, type, default, help, choices."""
+        kind, default = (
+            (bool, False)
+            if self.is_flag
+            else (Sequence[str], [])
+            if self.many
+            else (str, self.default)
+        )
+        return self.setting, kind, default, self.help, self.choices or None
 
 
 DB = Option(
@@ -104,4 +121,52 @@ NO_BODIES = Option(
     is_flag=True,
 )
 
-OPTIONS = (DB, CASSETTE, SPEED, REPEAT, RECORD_HOSTS, RECORD_PATHS, TAG_HEADER, NO_BODIES)
+IGNORE = Option(
+    name="ignore",
+    default="",
+    metavar="JSONPATH",
+    help="What of a JSON body does not count when a recording is looked for, such as "
+    "`$.metadata.request_id` or `$.messages[*].id`.",
+    recording=False,
+    many=True,
+)
+NORMALIZE = Option(
+    name="normalize",
+    default="",
+    metavar="REGEX=TEXT",
+    help="Text that is replaced before path, query and body are compared; or a name: "
+    f"{', '.join(PATTERNS)}.",
+    recording=False,
+    many=True,
+)
+MATCH_ON = Option(
+    name="match_on",
+    default="",
+    metavar="host|header:NAME",
+    help="What must be the same, too.",
+    recording=False,
+    many=True,
+)
+NO_REPLAY_LOG = Option(
+    name="no_replay_log",
+    default="off",
+    metavar="",
+    help="Don't keep what was replayed in the table `replays`: the file stays as it is.",
+    recording=False,
+    is_flag=True,
+)
+
+OPTIONS = (
+    DB,
+    CASSETTE,
+    SPEED,
+    REPEAT,
+    IGNORE,
+    NORMALIZE,
+    MATCH_ON,
+    NO_REPLAY_LOG,
+    RECORD_HOSTS,
+    RECORD_PATHS,
+    TAG_HEADER,
+    NO_BODIES,
+)

@@ -4,7 +4,8 @@
     |- UsageError               an option or argument makes no sense              (2)
     |  `- MissingExtraError     a feature needs an extra that is not installed    (2)
     |- ListenError              the address cannot be listened on                 (1)
-    |- ReplayMiss               nothing recorded answers this request             (1)
+    |- ReplayMiss               a request has no recorded answer (left)           (1)
+    |  `- NotRecorded           nothing was recorded that answers it              (1)
     |- UnknownExchangeError     no exchange has this id                           (1)
     `- DatabaseError            the database cannot be used                       (3)
 
@@ -55,6 +56,10 @@ class ListenError(ReplayproxyError):
 
 class ReplayMiss(ReplayproxyError):
     """A replayed request has no recorded answer. The message is what the client is told."""
+
+
+class NotRecorded(ReplayMiss):
+    """Nothing was recorded that answers it; `explaining` knows what was recorded instead."""
 
 
 class UnknownExchangeError(ReplayproxyError):

@@ -36,7 +36,7 @@ READ_AT_HEADER = "x-replayproxy-read-at-ns"
 class Handler(Interface):
     """Decides what is answered. Must not raise."""
 
-    def reply(self, request: Request, *, keep_alive: bool) -> Reply:
+    async def reply(self, request: Request, *, keep_alive: bool) -> Reply:
         """The answer to a request."""
 
     def refuse(self, reason: str) -> Reply:
@@ -162,7 +162,8 @@ class _Connection(asyncio.Protocol):
                 else:
                     return
         except h11.RemoteProtocolError as error:
-            self._play_later(self._handler.refuse(str(error)), time.monotonic())
+            refusal = self._handler.refuse(str(error))
+            self.playing = self._loop.create_task(self._play(refusal, time.monotonic()))
 
     def _answer(self) -> None:
         read_at = time.monotonic()  # not the loop's time: uvloop's is coarse
@@ -180,23 +181,28 @@ class _Connection(asyncio.Protocol):
         if trailing:
             self._parser.receive_data(trailing)
         self._body.clear()
-        self._play_later(self._handler.reply(request, keep_alive=keep_alive), read_at)
+        # tasks start in the order in which they are made: so do requests get their turn
+        self.playing = self._loop.create_task(self._respond(request, keep_alive, read_at))
 
-    def _play_later(self, reply: Reply, start: float) -> None:
-        self.playing = self._loop.create_task(self._play(reply, start))
+    async def _respond(self, request: Request, keep_alive: bool, read_at: float) -> None:
+        await self._play(await self._handler.reply(request, keep_alive=keep_alive), read_at)
 
     async def _play(self, reply: Reply, start: float) -> None:
         """Write each part at its deadline: absolute ones, so that delays don't add up."""
+        late_s = 0.0
         try:
             for write in reply.writes:
                 await _until(start + write.at_s)
                 if write.parts:
+                    late_s = max(late_s, time.monotonic() - start - write.at_s)
                     self._transport.write(b"".join(write.parts))
                     await self._writable.wait()
         except Exception:  # fails closed: half an answer must not pass for a whole one
             logger.exception("replayproxy: a reply could not be written to its end")
             self.hang_up()
             return
+        finally:
+            reply.on_end(late_s)
         self.playing = None
         if reply.keep_alive:
             self._read()

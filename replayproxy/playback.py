@@ -4,11 +4,12 @@ Rule: the recording's own times count, from the last byte of the request on,
 as absolute deadlines; nothing is waited for that was not waited for then.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
+from typing import Protocol as Interface
 
 from replayproxy.errors import UsageError
 from replayproxy.model import Chunk, Ending, Exchange, Outcome
@@ -24,31 +25,54 @@ class Repeat(StrEnum):
     ERROR = "error"
 
 
-class Playlist:
-    """Hands out recordings of the same request in recorded order.
+class Queue(Interface):
+    """The recordings of equal requests, by their ids, in recorded order. Never empty."""
 
-    >>> playlist = Playlist(Repeat.LAST)
-    >>> [playlist.next("key", [7, 9]) for _ in range(3)]
-    [7, 9, 9]
-    """
+    @property
+    def name(self) -> Hashable:
+        """What tells it from others."""
+
+    def after(self, exchange_id: int) -> int | None:
+        """The first one later than this; None: there is none."""
+
+    def last(self) -> int:
+        """The last one of all."""
+
+
+class Playlist:
+    """Hands out recordings of equal requests in recorded order, then repeats as asked."""
 
     def __init__(self, repeat: Repeat) -> None:
         self._repeat = repeat
-        self._played: dict[Hashable, int] = {}
+        self._position: dict[Hashable, int] = {}
+        self._played: set[int] = set()
+        self._turned: set[Hashable] = set()
+        """Queues that were used up, and began again."""
 
-    def next[T](self, key: Hashable, candidates: Sequence[T]) -> T | None:
-        """The next of the (never empty) candidates; None if they are used up."""
-        position = self._played.get(key, 0)
-        self._played[key] = position + 1
-        if position < len(candidates):
-            return candidates[position]
-        match self._repeat:
-            case Repeat.LAST:
-                return candidates[-1]
-            case Repeat.CYCLE:
-                return candidates[position % len(candidates)]
-            case Repeat.ERROR:
-                return None
+    def next(self, queue: Queue, *, unplayed: bool = False) -> int | None:
+        """The next one; None if they are used up and nothing shall be repeated.
+
+        Args:
+            unplayed: pass over what another queue has handed out, which this one
+                shares recordings with.
+        """
+        found = self._following(queue, unplayed=unplayed)
+        if found is None and self._repeat is Repeat.CYCLE:
+            self._turned.add(queue.name)
+            self._position[queue.name] = 0
+            found = self._following(queue, unplayed=unplayed)
+        if found is None:
+            return queue.last() if self._repeat is Repeat.LAST else None
+        self._position[queue.name] = found
+        self._played.add(found)
+        return found
+
+    def _following(self, queue: Queue, *, unplayed: bool) -> int | None:
+        found = queue.after(self._position.get(queue.name, 0))
+        if unplayed and queue.name not in self._turned:
+            while found is not None and found in self._played:
+                found = queue.after(found)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

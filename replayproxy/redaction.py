@@ -8,9 +8,10 @@ equal fingerprints within one database, and the key never leaves it.
 import hashlib
 import hmac
 import re
+from dataclasses import replace
 from urllib.parse import quote, unquote
 
-from replayproxy.model import Headers
+from replayproxy.model import Headers, Request
 
 FINGERPRINT_PREFIX = "fp:"
 
@@ -69,6 +70,15 @@ def is_kept(name: str) -> bool:
     """Whether a header of this name is stored as it is."""
     lowered = name.lower()
     return lowered in _KEPT or lowered.startswith(_KEPT_PREFIXES)
+
+
+def redact_request(request: Request, *, key: bytes) -> Request:
+    """The request as it is stored."""
+    return replace(
+        request,
+        headers=redact_headers(request.headers, key=key),
+        query=redact_query(request.query, key=key),
+    )
 
 
 def redact_headers(headers: Headers, *, key: bytes) -> Headers:

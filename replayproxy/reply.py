@@ -4,7 +4,7 @@ Rule: what was recorded is sent; what belongs to the old connection is not.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -16,6 +16,8 @@ from replayproxy.session import Hit
 
 MARK = "x-replayproxy"
 EXCHANGE_MARK = "x-replayproxy-exchange"
+NORMALIZED_MARK = "x-replayproxy-normalized"
+"""Of a hit: where the request differs from what was recorded, made equal by rules."""
 
 _LAST_CHUNK = b"0\r\n\r\n"
 _ONE_LINE = str.maketrans("", "", "\r\n\0")  # a recording may come from a stranger
@@ -33,6 +35,7 @@ _OF_THE_CONNECTION = frozenset(
         "upgrade",
         EXCHANGE_MARK,
         MARK,
+        NORMALIZED_MARK,
     }
 )
 
@@ -44,13 +47,23 @@ class Reply:
     Attributes:
         writes: in their order; the parts of each are sent as one.
         keep_alive: whether the connection can be used again.
+        on_end: is told once, when no more is written, how many seconds the latest
+            write was late.
     """
 
     writes: Iterator[Write]
     keep_alive: bool
+    on_end: Callable[[float], None] = lambda late_s: None
 
 
-def recorded(hit: Hit, request: Request, *, speed: float, keep_alive: bool) -> Reply:
+def recorded(
+    hit: Hit,
+    request: Request,
+    *,
+    speed: float,
+    keep_alive: bool,
+    on_end: Callable[[float], None] = lambda late_s: None,
+) -> Reply:
     """A recorded answer, in its own framing and at its own times."""
     exchange = hit.exchange
     framing = _Framing.of(exchange, request)
@@ -58,6 +71,7 @@ def recorded(hit: Hit, request: Request, *, speed: float, keep_alive: bool) -> R
     return Reply(
         writes=_writes(hit, framing, speed=speed, keep_alive=keep_alive),
         keep_alive=keep_alive,
+        on_end=on_end,
     )
 
 
@@ -111,6 +125,8 @@ def _writes(hit: Hit, framing: _Framing, *, speed: float, keep_alive: bool) -> I
         if is_kept(name) or not value.startswith(FINGERPRINT_PREFIX)
     )
     marks: Headers = ((MARK, "hit"), (EXCHANGE_MARK, str(exchange.id)))
+    if hit.normalized:
+        marks += ((NORMALIZED_MARK, ", ".join(hit.normalized)),)
     framed: Headers = (("Transfer-Encoding", "chunked"),) if framing.chunked else ()
     headers: Headers = (*kept, *framed, *marks)
     head = _head(exchange.head.status, exchange.head.reason, headers, keep_alive=keep_alive)

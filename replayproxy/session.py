@@ -4,28 +4,36 @@ Rule: replaying fails closed. What is not found is a `ReplayMiss`, whose message
 tells a person what was recorded instead and how to record this.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol as Interface
 
-from replayproxy.errors import ReplayMiss
-from replayproxy.json_text import UNREADABLE, parse_json
-from replayproxy.matching import Difference, first_difference, likeness, match_key
+from replayproxy.errors import NotRecorded, ReplayMiss
+from replayproxy.matching import EXACT, MatchRules, canonical, differences, match_key
 from replayproxy.model import Chunk, Exchange, Request
-from replayproxy.playback import Playlist, Repeat
-from replayproxy.protocols import detect
+from replayproxy.playback import Playlist, Queue, Repeat
+from replayproxy.protocols import asked
 
-_CANDIDATES = 200
-_SHOWN = 120
+_PLACES = 5
+
+
+class Recorded(Queue, Interface):
+    """The exchanges that may answer a request."""
+
+    def count(self) -> int:
+        """How many there are."""
 
 
 class Recordings(Interface):
     """Where recorded exchanges come from (see store.Store)."""
 
-    def playable(self, match_key: str, *, cassette: str) -> list[tuple[int, str]]:
-        """Ids and hosts of the exchanges that may answer, in recorded order."""
+    def as_stored(self, request: Request) -> Request:
+        """The request as it would have been stored: its secrets are fingerprints."""
 
-    def candidates(self, *, cassette: str, path: str, limit: int) -> list[Exchange]:
-        """The newest exchanges a miss can be compared with."""
+    def recorded(self, key: str, *, cassette: str, prefer: Iterable[str]) -> Recorded | None:
+        """What may answer this match key; of the preferred hosts, if they have any."""
 
     def exchange(self, exchange_id: int) -> Exchange:
         """One exchange."""
@@ -36,17 +44,23 @@ class Recordings(Interface):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A recorded answer."""
+    """A recorded answer.
+
+    Attributes:
+        normalized: where the request differs from the recorded one (the first few
+            places): rules made them the same.
+    """
 
     exchange: Exchange
     chunks: tuple[Chunk, ...]
+    normalized: tuple[str, ...] = ()
 
 
 class Session:
     """The state of one replay. Its methods are atomic as long as one thread calls them.
 
     Attributes:
-        hits: requests answered so far.
+        hits: requests answered so far; `normalized` of them thanks to rules.
         misses: requests that nothing recorded answers.
     """
 
@@ -56,69 +70,67 @@ class Session:
         *,
         cassette: str,
         repeat: Repeat = Repeat.LAST,
+        rules: MatchRules = EXACT,
         upstream_host: str | None = None,
     ) -> None:
         self.hits = 0
+        self.normalized = 0
         self.misses = 0
         self._recordings = recordings
         self._cassette = cassette
+        self._rules = rules
         self._upstream_host = upstream_host
-        self._playlist = Playlist(repeat)
+        self._playlists: defaultdict[str, Playlist] = defaultdict(lambda: Playlist(repeat))
 
-    def answer(self, request: Request) -> Hit:
+    def answer(self, request: Request, *, token: str = "") -> Hit:
         """The exchange that answers this request now.
 
+        What was recorded exactly so comes first; only where nothing was, rules
+        may make another recording fit.
+
+        Args:
+            token: whose request it is; each token has playlists of its own.
+
         Raises:
-            ReplayMiss: there is none, or all there are were played.
+            NotRecorded: nothing answers it.
+            ReplayMiss: all that answered it were played.
         """
-        key = match_key(request)
-        found = self._recordings.playable(key, cassette=self._cassette)
-        if not found:
-            self.misses += 1
-            raise ReplayMiss(self._explain(request))
-        wanted = {request.host, self._upstream_host}
-        hosts = frozenset(host for _, host in found if host in wanted)
-        candidates = [exchange_id for exchange_id, host in found if host in hosts or not hosts]
-        # each host has its own turn: asking one does not use up the other
-        exchange_id = self._playlist.next((key, hosts), candidates)
+        stored = self._recordings.as_stored(request) if self._rules.reads_headers else request
+        hosts = [host for host in (request.host, self._upstream_host) if host]
+        strict, playlist = self._rules.strict, self._playlists[token]
+        for rules in dict.fromkeys((strict, self._rules)):
+            key = match_key(stored, rules)
+            if recorded := self._recordings.recorded(key, cassette=self._cassette, prefer=hosts):
+                chosen = playlist.next(recorded, unplayed=rules != strict)
+                return self._play(request, recorded, chosen)
+        self.misses += 1
+        raise NotRecorded(f"cassette {self._cassette!r} has no exchange for this {named(request)}.")
+
+    def _play(self, request: Request, recorded: Recorded, exchange_id: int | None) -> Hit:
         if exchange_id is None:
             self.misses += 1
             raise ReplayMiss(
-                f"cassette {self._cassette!r} has {len(candidates)} recorded answers for this "
-                f"{self._named(request)}, and all were played (--repeat error). "
+                f"cassette {self._cassette!r} has {recorded.count()} recorded answers for this "
+                f"{named(request)}, and all were played (--repeat error). "
                 "Record more of them, or use --repeat last."
             )
         # the chunks first: if it is deleted meanwhile there is no exchange, never an empty answer
         chunks = self._recordings.chunks(exchange_id)
-        hit = Hit(exchange=self._recordings.exchange(exchange_id), chunks=chunks)
+        exchange = self._recordings.exchange(exchange_id)
+        normalized = self._normalized(request, exchange.request)
         self.hits += 1
-        return hit
+        self.normalized += bool(normalized)
+        return Hit(exchange=exchange, chunks=chunks, normalized=normalized)
 
-    def _named(self, request: Request) -> str:
-        body = parse_json(request.body) if request.body else UNREADABLE
-        model = detect(request.method, request.path).read_request(request.path, body).model
-        asked = f"{request.method} {request.path}"
-        return f"{model} request ({asked})" if model else f"{asked} request"
-
-    def _explain(self, request: Request) -> str:
-        """What was recorded instead: the closest exchange, and where it differs."""
-        found = self._recordings.candidates(
-            cassette=self._cassette, path=request.path, limit=_CANDIDATES
-        )
-        start = f"cassette {self._cassette!r} has no exchange for this {self._named(request)}. "
-        end = f" Record it with: replayproxy record --cassette {self._cassette}"
-        if not found:
-            return f"{start}It holds nothing that can be replayed.{end}"
-        closest = max(found, key=lambda exchange: likeness(request, exchange.request))
-        difference = first_difference(request, closest.request)
-        if difference is None:
-            return f"{start}Exchange {closest.id} is the closest.{end}"
-        return f"{start}The closest, exchange {closest.id}, {_shown(difference)}.{end}"
+    def _normalized(self, request: Request, recorded: Request) -> tuple[str, ...]:
+        if not self._rules:
+            return ()
+        found = differences(canonical(request), canonical(recorded))
+        return tuple(difference.path for difference in islice(found, _PLACES))
 
 
-def _shown(difference: Difference) -> str:
-    asked, recorded = (
-        text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
-        for text in (difference.asked, difference.recorded)
-    )
-    return f"differs at {difference.path}: asked {asked}, recorded {recorded}"
+def named(request: Request) -> str:
+    """A request in a few words: `gpt-4o request (POST /v1/chat/completions)`."""
+    model = asked(request).model
+    where = f"{request.method} {request.path}"
+    return f"{model} request ({where})" if model else f"{where} request"

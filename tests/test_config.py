@@ -1,8 +1,10 @@
 """The one table of options."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from replayproxy.config import CASSETTE, DB, OPTIONS, REPEAT, SPEED, Option
+from replayproxy.config import CASSETTE, DB, IGNORE, NO_BODIES, OPTIONS, REPEAT, SPEED, Option
 from replayproxy.model import DEFAULT_CASSETTE
 from replayproxy.playback import Repeat, parse_speed
 
@@ -22,6 +24,12 @@ def test_the_defaults_are_what_the_code_means_by_them() -> None:
     assert REPEAT.choices == tuple(Repeat)
 
 
+def test_mitmproxy_is_told_the_type_of_an_option() -> None:
+    assert IGNORE.as_mitmproxy == ("replayproxy_ignore", Sequence[str], [], IGNORE.help, None)
+    assert NO_BODIES.as_mitmproxy[1:3] == (bool, False)
+    assert REPEAT.as_mitmproxy[1:] == (str, "last", REPEAT.help, ("last", "cycle", "error"))
+
+
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_every_option_can_be_explained(option: Option) -> None:
     assert option.help.endswith(".")
@@ -32,4 +40,11 @@ def test_every_option_can_be_explained(option: Option) -> None:
 
 def test_names_are_unique_and_the_rhythm_is_for_replays() -> None:
     assert len({option.name for option in OPTIONS}) == len(OPTIONS)
-    assert [option.name for option in OPTIONS if not option.recording] == ["speed", "repeat"]
+    assert [option.name for option in OPTIONS if not option.recording] == [
+        "speed",
+        "repeat",
+        "ignore",
+        "normalize",
+        "match_on",
+        "no_replay_log",
+    ]

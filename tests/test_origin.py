@@ -35,7 +35,7 @@ class Echo:
     refused: list[str] = field(default_factory=list)
     replies: dict[str, Reply] = field(default_factory=dict)
 
-    def reply(self, request: Request, *, keep_alive: bool) -> Reply:
+    async def reply(self, request: Request, *, keep_alive: bool) -> Reply:
         self.asked.append(request)
         text = f"{request.method} {request.path} ".encode() + request.body
         answer = Reply(writes=writes(OK % (len(text), text)), keep_alive=keep_alive)

@@ -1,6 +1,8 @@
 """Which recording is played, and when each of its chunks leaves."""
 
 import math
+from collections.abc import Hashable
+from dataclasses import dataclass
 from itertools import groupby
 
 import pytest
@@ -13,34 +15,71 @@ from replayproxy.playback import Playlist, Repeat, Write, at, ends_whole, parse_
 from tests.builders import an_exchange, chunks
 
 
+@dataclass(frozen=True)
+class Ids:
+    """A queue of these ids, as the store has one."""
+
+    name: Hashable
+    ids: tuple[int, ...]
+
+    def after(self, exchange_id: int) -> int | None:
+        return next((found for found in self.ids if found > exchange_id), None)
+
+    def last(self) -> int:
+        return self.ids[-1]
+
+
+def ids(name: str, *found: int) -> Ids:
+    return Ids(name, found)
+
+
 @pytest.mark.parametrize(
     ("repeat", "played"),
     [
-        (Repeat.LAST, ["a", "b", "c", "c", "c", "c", "c"]),
-        (Repeat.CYCLE, ["a", "b", "c", "a", "b", "c", "a"]),
-        (Repeat.ERROR, ["a", "b", "c", None, None, None, None]),
+        (Repeat.LAST, [3, 5, 9, 9, 9, 9, 9]),
+        (Repeat.CYCLE, [3, 5, 9, 3, 5, 9, 3]),
+        (Repeat.ERROR, [3, 5, 9, None, None, None, None]),
     ],
 )
 def test_recordings_are_played_in_their_order_and_then_repeated_as_asked(
-    repeat: Repeat, played: list[str | None]
+    repeat: Repeat, played: list[int | None]
 ) -> None:
     playlist = Playlist(repeat)
 
-    assert [playlist.next("key", ["a", "b", "c"]) for _ in range(7)] == played
+    assert [playlist.next(ids("key", 3, 5, 9)) for _ in range(7)] == played
 
 
-def test_each_key_has_its_own_place() -> None:
+def test_each_queue_has_its_own_place() -> None:
     playlist = Playlist(Repeat.ERROR)
+    one, two = ids("one", 1, 2), ids("two", 3, 4)
 
-    keys = ["one", "two", "one", "two", "one"]
-
-    assert [playlist.next(key, [1, 2]) for key in keys] == [1, 1, 2, 2, None]
+    assert [playlist.next(queue) for queue in (one, two, one, two, one)] == [1, 3, 2, 4, None]
 
 
 def test_recordings_that_are_added_later_are_played_in_their_turn() -> None:
     playlist = Playlist(Repeat.LAST)
 
-    assert [playlist.next("key", found) for found in ([1], [1], [1, 2, 3])] == [1, 1, 3]
+    assert [playlist.next(ids("key", *found)) for found in ((1,), (1,), (1, 2, 3))] == [1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("repeat", "played"),
+    [
+        (Repeat.LAST, [2, 1, 3, 3, 3]),
+        (Repeat.CYCLE, [2, 1, 3, 1, 3]),
+        (Repeat.ERROR, [2, 1, 3, None, 3]),
+    ],
+)
+def test_what_one_queue_has_handed_out_another_can_pass_over(
+    repeat: Repeat, played: list[int | None]
+) -> None:
+    playlist = Playlist(repeat)
+    exact, alike = ids("exact", 2, 3), ids("alike", 1, 2, 3)
+
+    first = playlist.next(exact)
+    others = [playlist.next(alike, unplayed=True) for _ in range(3)]
+
+    assert [first, *others, playlist.next(exact)] == played
 
 
 def test_chunks_of_one_time_share_a_write_and_others_never_do() -> None:

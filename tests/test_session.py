@@ -1,19 +1,18 @@
 """One replay: which recording answers, and what is said when none does."""
 
 import json
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from replayproxy.errors import ReplayMiss
+from replayproxy.errors import NotRecorded, ReplayMiss
+from replayproxy.matching import EXACT, MatchRules
 from replayproxy.model import Ending, Request
 from replayproxy.playback import Repeat
 from replayproxy.session import Session
-from replayproxy.store import Store
+from replayproxy.store import Library
 from tests.builders import DONE, a_request, asking, chunks, says, written
 
 type Opens = Callable[..., Session]
@@ -24,8 +23,9 @@ def session(tmp_path: Path, request: pytest.FixtureRequest) -> Opens:
     """Opens a session of recordings, given in the words of `record`."""
 
     def opened(*recordings: dict[str, Any], cassette: str = "default", **given: Any) -> Session:
-        store = Store(written(tmp_path / "a.db", *recordings))
+        store = Library(written(tmp_path / "a.db", *recordings))
         request.addfinalizer(store.close)
+        store.prepare(given.get("rules", EXACT), cassette=cassette)
         return Session(store, cassette=cassette, **given)
 
     return opened
@@ -122,68 +122,23 @@ def test_what_cannot_be_a_whole_answer_is_not_played(session: Opens) -> None:
     assert (replay.hits, replay.misses) == (0, 1)
 
 
-START = "cassette 'default' has no exchange for this "
-RECORD_IT = " Record it with: replayproxy record --cassette default"
-
-
-def test_a_miss_of_an_empty_cassette_says_so(session: Opens) -> None:
+def test_what_was_not_recorded_is_a_miss_that_names_the_request(session: Opens) -> None:
     replay = session({"request": asking(), "cassette": "other"})
 
-    assert miss(replay, asking(model="o3")) == (
-        f"{START}o3 request (POST /v1/chat/completions). "
-        f"It holds nothing that can be replayed.{RECORD_IT}"
+    with pytest.raises(NotRecorded) as raised:
+        replay.answer(asking(model="o3"))
+
+    assert str(raised.value) == (
+        "cassette 'default' has no exchange for this o3 request (POST /v1/chat/completions)."
     )
-
-
-def test_a_miss_names_the_closest_exchange_and_where_it_differs(session: Opens) -> None:
-    replay = session(
-        {"request": asking("far", model="o3")},
-        {"request": asking("near")},
-        {"request": asking("far", path="/v1/other")},
-    )
-
-    assert miss(replay, asking("nearer")) == (
-        f"{START}gpt-4o request (POST /v1/chat/completions). "
-        'The closest, exchange 2, differs at $.messages[0].content: asked "nearer", '
-        f'recorded "near".{RECORD_IT}'
-    )
-
-
-def test_a_miss_of_a_path_is_compared_with_the_others(session: Opens) -> None:
-    replay = session({"request": asking()})
-
-    assert miss(replay, a_request(method="GET", path="/v1/models")) == (
-        f"{START}GET /v1/models request. "
-        f"The closest, exchange 1, differs at method: asked GET, recorded POST.{RECORD_IT}"
-    )
-
-
-def test_what_differs_is_shown_in_part_when_it_is_long(session: Opens) -> None:
-    replay = session({"request": asking("x" * 200)})
-
-    said = miss(replay, asking("x" * 199 + "y"))
-
-    long = '"' + "x" * 119 + "..."
-    assert f"asked {long}, recorded {long}." in said
 
 
 def test_a_body_that_is_not_json_has_no_model(session: Opens) -> None:
     replay = session({"request": a_request(body=b"abc")})
 
     for body in (b"\xff", b"", json.dumps({"model": None}).encode()):
-        assert f"{START}POST /v1/chat/completions request. " in miss(replay, a_request(body=body))
-
-
-def test_a_miss_without_a_difference_names_the_closest_all_the_same(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.db", {"request": asking()})
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("UPDATE requests SET match_key = 'mk0:of another time'")
-        other.commit()
-
-    with Store(path) as store:
-        said = miss(Session(store, cassette="default"), asking())
-
-    assert "Exchange 1 is the closest." in said
+        said = miss(replay, a_request(body=body))
+        assert said.endswith("has no exchange for this POST /v1/chat/completions request.")
 
 
 def test_when_all_were_played_it_is_said_how_to_go_on(session: Opens) -> None:
@@ -196,3 +151,65 @@ def test_when_all_were_played_it_is_said_how_to_go_on(session: Opens) -> None:
         "Record more of them, or use --repeat last."
     )
     assert (replay.hits, replay.misses) == (2, 1)
+
+
+def test_rules_find_what_exact_matching_does_not_and_say_where_it_differs(session: Opens) -> None:
+    rules = MatchRules(ignore=("$.messages[0].content",))
+    replay = session({"request": asking("one")}, {"request": asking("two")}, rules=rules)
+
+    hit = replay.answer(asking("three"))
+
+    assert (hit.exchange.id, hit.normalized) == (1, ("$.messages[0].content",))
+    assert (replay.hits, replay.normalized, replay.misses) == (1, 1, 0)
+    assert answered(replay, asking("three", model="o3")) == [None]
+
+
+def test_what_was_recorded_exactly_so_comes_before_what_rules_make_the_same(
+    session: Opens,
+) -> None:
+    rules = MatchRules(ignore=("$.messages[0].content",))
+    replay = session(
+        {"request": asking("one")},
+        {"request": asking("two")},
+        {"request": asking("three")},
+        rules=rules,
+        repeat=Repeat.ERROR,
+    )
+
+    hits = [replay.answer(asking(text)) for text in ("two", "new", "newer")]
+
+    assert [(hit.exchange.id, bool(hit.normalized)) for hit in hits] == [
+        (2, False),
+        (1, True),
+        (3, True),
+    ]
+    assert answered(replay, asking("two"), asking("new"), asking("one")) == [None, None, 1]
+
+
+def test_what_must_be_the_same_too_tells_apart_what_else_were_equal(session: Opens) -> None:
+    tenant = "x-tenant"
+    replay = session(
+        {"request": asking(headers=((tenant, "a"),))},
+        {"request": asking(headers=((tenant, "b"),))},
+        {"request": asking(host="elsewhere")},
+        rules=MatchRules(on=("host", f"header:{tenant}")),
+        repeat=Repeat.ERROR,
+    )
+
+    asked = [
+        asking(headers=((tenant, "b"),)),
+        asking(headers=((tenant, "c"),)),
+        asking(headers=((tenant, "a"),)),
+        asking(host="elsewhere"),
+        asking(host="nowhere"),
+    ]
+
+    assert answered(replay, *asked) == [2, None, 1, 3, None]
+
+
+def test_each_token_has_playlists_of_its_own(session: Opens) -> None:
+    replay = session({"request": asking()}, {"request": asking()}, repeat=Repeat.ERROR)
+
+    tokens = ["a", "b", "a", "", "b"]
+
+    assert [replay.answer(asking(), token=token).exchange.id for token in tokens] == [1, 1, 2, 1, 2]

@@ -41,12 +41,13 @@ def from_table(option: config.Option, **extra: Any) -> Decorator:
     """An option of the table as a click option."""
     return click.option(
         option.flag,
-        default=option.default,
+        default=None if option.many else option.default,
         metavar=option.metavar,
         envvar=option.env,
         help=option.help,
         show_default=bool(option.default),
         show_envvar=option.env is not None,
+        multiple=option.many,
         **extra,
     )
 
@@ -63,6 +64,12 @@ record_hosts_option = from_table(config.RECORD_HOSTS)
 record_paths_option = from_table(config.RECORD_PATHS)
 tag_header_option = from_table(config.TAG_HEADER)
 no_bodies_option = click.option(config.NO_BODIES.flag, is_flag=True, help=config.NO_BODIES.help)
+no_replay_log_option = click.option(
+    config.NO_REPLAY_LOG.flag, is_flag=True, help=config.NO_REPLAY_LOG.help
+)
+ignore_option = from_table(config.IGNORE)
+normalize_option = from_table(config.NORMALIZE)
+match_on_option = from_table(config.MATCH_ON)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
 
 

@@ -12,12 +12,20 @@ from replayproxy.cli import serving
 from replayproxy.cli.options import (
     cassette_option,
     db_option,
+    ignore_option,
     listen_option,
+    match_on_option,
+    no_replay_log_option,
+    normalize_option,
     repeat_option,
     speed_option,
 )
+from replayproxy.cli.progress import progress
 from replayproxy.cli.text import plural, say
+from replayproxy.matching import MatchRules
 from replayproxy.playback import Repeat
+from replayproxy.player import Played
+from replayproxy.settings_file import match_rules
 
 
 @click.command()
@@ -32,6 +40,10 @@ from replayproxy.playback import Repeat
 )
 @speed_option
 @repeat_option
+@ignore_option
+@normalize_option
+@match_on_option
+@no_replay_log_option
 @serving.expose_option
 def replay(
     *,
@@ -41,6 +53,10 @@ def replay(
     upstream: str | None,
     speed: float,
     repeat: str,
+    ignore: tuple[str, ...],
+    normalize: tuple[str, ...],
+    match_on: tuple[str, ...],
+    no_replay_log: bool,
     expose: bool,
 ) -> None:
     """Answer requests from recordings: same bytes, same rhythm, no network.
@@ -58,7 +74,14 @@ def replay(
     to = parse_upstream(upstream) if upstream else None
     serving.run(
         _replay(
-            db=db, cassette=cassette, listen=listen, upstream=to, speed=speed, repeat=Repeat(repeat)
+            db=db,
+            cassette=cassette,
+            listen=listen,
+            upstream=to,
+            speed=speed,
+            repeat=Repeat(repeat),
+            rules=match_rules(db, ignore=ignore, normalize=normalize, on=match_on),
+            keep_log=not no_replay_log,
         )
     )
 
@@ -71,22 +94,29 @@ async def _replay(
     upstream: Upstream | None,
     speed: float,
     repeat: Repeat,
+    rules: MatchRules,
+    keep_log: bool,
 ) -> None:
+    from replayproxy import replaying
     from replayproxy.origin import Origin
-    from replayproxy.player import Player
-    from replayproxy.session import Session
     from replayproxy.stopping import StopSignals
-    from replayproxy.store import Store
 
     stop = StopSignals()
     async with AsyncExitStack() as stack:
-        session = Session(
-            stack.enter_context(Store(db)),
-            cassette=cassette,
-            repeat=repeat,
-            upstream_host=upstream.host if upstream else None,
-        )
-        player = Player(session, speed=speed, on_miss=lambda message: say(f"miss: {message}"))
+        with progress("Making match keys for these rules") as on_progress:
+            player, session = stack.enter_context(
+                replaying.opened(
+                    db,
+                    cassette=cassette,
+                    repeat=repeat,
+                    speed=speed,
+                    rules=rules,
+                    upstream_host=upstream.host if upstream else None,
+                    keep_log=keep_log,
+                    on_played=_say_misses,
+                    on_progress=on_progress,
+                )
+            )
         origin = Origin(player)
         port = await origin.start(*listen)
         stack.push_async_callback(origin.close)
@@ -94,7 +124,14 @@ async def _replay(
             player.interceptor_port = await stack.enter_async_context(_interceptor(port))
         _introduce(db, listen[0], port, upstream)
         await stop.asked.wait()
-    say(f"replayed {plural(session.hits, 'exchange')}, {plural(session.misses, 'miss', 'misses')}")
+    by_rules = f" ({session.normalized} by rules)" if session.normalized else ""
+    misses = plural(session.misses, "miss", "misses")
+    say(f"replayed {plural(session.hits, 'exchange')}{by_rules}, {misses}")
+
+
+def _say_misses(played: Played) -> None:
+    if played.miss:
+        say(f"miss: {played.message}")
 
 
 @asynccontextmanager

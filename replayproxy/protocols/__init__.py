@@ -1,5 +1,7 @@
 """The API wire shapes we can read, one file each."""
 
+from replayproxy.json_text import UNREADABLE, parse_json
+from replayproxy.model import Request
 from replayproxy.protocols.anthropic_messages import AnthropicMessages
 from replayproxy.protocols.base import Protocol, RequestView, ResponseReader
 from replayproxy.protocols.gemini import Gemini
@@ -7,7 +9,15 @@ from replayproxy.protocols.openai_chat import OpenAIChat
 from replayproxy.protocols.openai_responses import OpenAIResponses
 from replayproxy.protocols.plain import PlainHTTP
 
-__all__ = ["PROTOCOLS", "Protocol", "RequestView", "ResponseReader", "by_name", "detect"]
+__all__ = [
+    "PROTOCOLS",
+    "Protocol",
+    "RequestView",
+    "ResponseReader",
+    "asked",
+    "by_name",
+    "detect",
+]
 
 _PLAIN = PlainHTTP()
 
@@ -33,3 +43,9 @@ def detect(method: str, path: str) -> Protocol:
 def by_name(name: str) -> Protocol:
     """The protocol of this name, as stored; plain HTTP if there is none (any more)."""
     return next((protocol for protocol in PROTOCOLS if protocol.name == name), _PLAIN)
+
+
+def asked(request: Request) -> RequestView:
+    """What a request asks for, in the words of its protocol."""
+    body = parse_json(request.body) if request.body else UNREADABLE
+    return detect(request.method, request.path).read_request(request.path, body)

@@ -1,10 +1,24 @@
 """One SQLite file: the exchanges, their bytes and their timing."""
 
+from replayproxy.store.library import Library
 from replayproxy.store.pruning import Pruned, delete, prune
 from replayproxy.store.reader import Store
+from replayproxy.store.replay_log import Replayed, ReplayLog
 from replayproxy.store.selection import Rules
 from replayproxy.store.tape import Tape
 from replayproxy.store.upkeep import Upkeep
 from replayproxy.store.writer import Writer
 
-__all__ = ["Pruned", "Rules", "Store", "Tape", "Upkeep", "Writer", "delete", "prune"]
+__all__ = [
+    "Library",
+    "Pruned",
+    "ReplayLog",
+    "Replayed",
+    "Rules",
+    "Store",
+    "Tape",
+    "Upkeep",
+    "Writer",
+    "delete",
+    "prune",
+]

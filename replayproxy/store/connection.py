@@ -84,8 +84,14 @@ def fingerprint_key(connection: sqlite3.Connection) -> bytes:
             "INSERT OR IGNORE INTO settings (name, value) VALUES ('fingerprint_key', ?)",
             [os.urandom(32)],
         )
+    return known_fingerprint_key(connection)
+
+
+def known_fingerprint_key(connection: sqlite3.Connection) -> bytes:
+    """The same, empty if nothing was recorded that needed one."""
     row = connection.execute("SELECT value FROM settings WHERE name = 'fingerprint_key'")
-    return bytes(row.fetchone()[0])
+    found = row.fetchone()
+    return bytes(found[0]) if found else b""
 
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:

@@ -20,6 +20,13 @@ def m001_exchanges(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m002_match_keys_and_replays(db: Database) -> None:
+    """Several match keys an exchange, by several rules; what was replayed."""
+    for statement in _M002:
+        db.execute(statement)
+
+
 _M001 = (
     """
 CREATE TABLE settings (
@@ -128,4 +135,58 @@ CREATE TABLE journal (        -- streams in flight, piece by piece; empty when a
     "CREATE INDEX exchanges_error ON exchanges (started_at) WHERE error IS NOT NULL",
     "CREATE INDEX requests_body ON requests (body_id)",
     "CREATE INDEX responses_body ON responses (body_id)",
+)
+
+_M002 = (
+    """
+CREATE TABLE match_keys (     -- what a replay looks for: exchanges that may answer
+  key TEXT NOT NULL,          -- mk1:..., or by other rules mk1+NAME:...
+  cassette TEXT NOT NULL,
+  host TEXT NOT NULL,
+  exchange_id INTEGER NOT NULL REFERENCES exchanges (id) ON DELETE CASCADE,
+  PRIMARY KEY (key, cassette, host, exchange_id)
+) STRICT, WITHOUT ROWID
+""",
+    """
+CREATE TABLE match_rules (    -- rules whose keys are kept
+  name TEXT NOT NULL,
+  cassette TEXT NOT NULL,
+  rules TEXT NOT NULL,        -- JSON
+  indexed_to INTEGER NOT NULL, -- the newest exchange that has its key
+  PRIMARY KEY (name, cassette)
+) STRICT
+""",
+    """
+CREATE TABLE replays (        -- what was asked of a replay, and what answered
+  id INTEGER PRIMARY KEY,
+  replayed_at TEXT NOT NULL,  -- ISO 8601, UTC, microseconds
+  cassette TEXT NOT NULL,
+  session TEXT NOT NULL,      -- the isolation token; mostly empty
+  result TEXT NOT NULL CHECK (result IN ('hit', 'miss', 'recorded', 'forwarded', 'error')),
+  exchange_id INTEGER REFERENCES exchanges (id) ON DELETE SET NULL, -- a hit's
+  normalized TEXT,            -- a hit's: where it differs from what was recorded
+  late_ms REAL,               -- a hit's: how late its latest write left
+  method TEXT NOT NULL,
+  host TEXT NOT NULL,
+  path TEXT NOT NULL,
+  request_model TEXT,
+  closest_id INTEGER REFERENCES exchanges (id) ON DELETE SET NULL, -- a miss's
+  message TEXT                -- what the client was told, if it was no hit
+) STRICT
+""",
+    """
+INSERT INTO match_keys (key, cassette, host, exchange_id)
+SELECT requests.match_key, exchanges.cassette, exchanges.host, exchanges.id
+FROM requests JOIN exchanges ON exchanges.id = requests.exchange_id
+WHERE requests.match_key IS NOT NULL AND exchanges.status IS NOT NULL
+  AND exchanges.outcome IN ('completed', 'client_closed', 'upstream_closed')
+""",
+    "DROP INDEX requests_match_key",
+    "ALTER TABLE requests DROP COLUMN match_key",
+    "CREATE INDEX match_keys_exchange ON match_keys (exchange_id)",
+    "CREATE INDEX replays_exchange ON replays (exchange_id)",
+    "CREATE INDEX replays_closest ON replays (closest_id)",
+    # a miss is compared with what is as long as it
+    """CREATE INDEX exchanges_request_size
+    ON exchanges (cassette, path, request_model, request_bytes)""",
 )

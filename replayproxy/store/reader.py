@@ -1,6 +1,5 @@
-"""Reading: exchanges, their chunks, and what a replay looks for."""
+"""Reading: exchanges and their chunks."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,29 +7,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from replayproxy.errors import UnknownExchangeError
+from replayproxy.matching import EXACT, EXACT_PREFIX, MatchRules
 from replayproxy.model import Chunk, Exchange
-from replayproxy.store import bodies, journal, packing, rows
-from replayproxy.store.compression import decompress
+from replayproxy.store import journal, packing
 from replayproxy.store.connection import as_database_error, open_for_reading
+from replayproxy.store.exchange_rows import read_chunks, read_exchange
 from replayproxy.store.sql import as_dict
 
-_SELECT = """
-SELECT exchanges.*, requests.match_key, requests.scheme, requests.port, requests.query,
-  requests.http_version AS request_http_version, requests.headers AS request_headers,
-  requests.body_id AS request_body_id,
-  responses.reason, responses.http_version AS response_http_version,
-  responses.headers AS response_headers, responses.headers_offset_ns,
-  responses.end_offset_ns, responses.ending
-FROM exchanges
-JOIN requests ON requests.exchange_id = exchanges.id
-LEFT JOIN responses ON responses.exchange_id = exchanges.id
-"""
-
-_PLAYABLE = """exchanges.cassette = :cassette
-  AND exchanges.outcome IN ('completed', 'client_closed', 'upstream_closed')
-  AND exchanges.status IS NOT NULL AND exchanges.id <= :newest
-  AND EXISTS (SELECT 1 FROM requests WHERE requests.exchange_id = exchanges.id
-    AND requests.match_key IS NOT NULL)"""
+_EXACT_KEY = f"""(SELECT key FROM match_keys WHERE exchange_id = exchanges.id
+  AND key LIKE '{EXACT_PREFIX}%') AS match_key"""
 
 
 class Store:
@@ -44,9 +29,6 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = open_for_reading(path).conn
-        (newest,) = self._connection.execute("SELECT max(id) FROM exchanges").fetchone()
-        self._newest: int = newest or 0
-        """What is recorded later is listed, but not played."""
 
     def close(self) -> None:
         """Close the file."""
@@ -93,8 +75,7 @@ class Store:
         """
         with as_database_error(self.path):
             cursor = self._connection.execute(
-                """SELECT exchanges.*, requests.match_key FROM exchanges
-                JOIN requests ON requests.exchange_id = exchanges.id WHERE exchanges.id = ?""",
+                f"SELECT exchanges.*, {_EXACT_KEY} FROM exchanges WHERE id = ?",
                 [exchange_id],
             )
             found = cursor.fetchone()
@@ -118,29 +99,17 @@ class Store:
             table = found[0] or journal.read(self._connection, exchange_id)[1]
             return list(packing.unpack(table))
 
-    def playable(self, match_key: str, *, cassette: str) -> list[tuple[int, str]]:
-        """Exchanges that may answer this key, in recorded order, as (id, host)."""
+    def match_keys(self, exchange_id: int) -> list[tuple[str, MatchRules]]:
+        """The keys that find this exchange, and the rules of each; none if it can't be played."""
         with as_database_error(self.path):
             found = self._connection.execute(
-                f"""SELECT exchanges.id, exchanges.host FROM requests
-                JOIN exchanges ON exchanges.id = requests.exchange_id
-                WHERE requests.match_key = :match_key AND {_PLAYABLE} ORDER BY exchanges.id""",
-                {"match_key": match_key, "cassette": cassette, "newest": self._newest},
-            )
-            return [(int(row[0]), str(row[1])) for row in found]
-
-    def candidates(self, *, cassette: str, path: str, limit: int) -> list[Exchange]:
-        """The newest playable exchanges of this path, or else of the cassette."""
-        with as_database_error(self.path):
-            for condition in ("AND exchanges.path = :path", ""):
-                found = self._connection.execute(
-                    f"""SELECT exchanges.id FROM exchanges WHERE {_PLAYABLE} {condition}
-                    ORDER BY exchanges.id DESC LIMIT :limit""",
-                    {"cassette": cassette, "path": path, "limit": limit, "newest": self._newest},
-                ).fetchall()
-                if found:
-                    return [self.exchange(row[0]) for row in found]
-        return []
+                """SELECT key, rules FROM match_keys LEFT JOIN match_rules
+                ON match_rules.cassette = match_keys.cassette
+                  AND key LIKE '%+' || match_rules.name || ':%'
+                WHERE exchange_id = ? ORDER BY key""",
+                [exchange_id],
+            ).fetchall()
+        return [(key, MatchRules.from_json(rules) if rules else EXACT) for key, rules in found]
 
     def cassettes(self) -> list[str]:
         """The names of all cassettes."""
@@ -156,27 +125,3 @@ class Store:
             yield
         finally:
             self._connection.execute("COMMIT")
-
-
-def read_exchange(connection: sqlite3.Connection, exchange_id: int) -> Exchange | None:
-    """An exchange with its request body, or None."""
-    cursor = connection.execute(f"{_SELECT} WHERE exchanges.id = ?", [exchange_id])
-    found = cursor.fetchone()
-    if found is None:
-        return None
-    row = as_dict(cursor, found)
-    return rows.exchange_from_row(row, body=bodies.get(connection, row["request_body_id"]))
-
-
-def read_chunks(connection: sqlite3.Connection, exchange_id: int) -> tuple[Chunk, ...]:
-    """The chunks of an exchange: from its body, or from the journal while it is in flight."""
-    found = connection.execute(
-        "SELECT body_id, chunk_table FROM responses WHERE exchange_id = ?", [exchange_id]
-    ).fetchone()
-    if found is None:
-        return ()
-    body_id, table = found
-    if table is not None:
-        return packing.cut(bodies.get(connection, body_id), table)
-    pieces, table = journal.read(connection, exchange_id)
-    return packing.cut(decompress(pieces), table) if pieces else ()

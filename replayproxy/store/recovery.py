@@ -4,12 +4,12 @@ import sqlite3
 from pathlib import Path
 
 from replayproxy.content_coding import Decoder
-from replayproxy.model import Ending
+from replayproxy.model import Ending, Exchange
 from replayproxy.recording import Recording
-from replayproxy.store import bodies, journal, packing
+from replayproxy.store import bodies, journal, match_index, packing
 from replayproxy.store.compression import decompress
+from replayproxy.store.exchange_rows import read_exchange
 from replayproxy.store.liveness import forget_dead_runs, is_alive
-from replayproxy.store.reader import read_exchange
 from replayproxy.store.reel import Enrich, finish
 from replayproxy.store.space import transaction
 
@@ -52,4 +52,20 @@ def _interrupt(connection: sqlite3.Connection, exchange_id: int, enrich: Enrich)
         last_ns = chunk.offset_ns
     recording.finish(Ending.INTERRUPTED, last_ns, detail="the recording did not end")
     body_id = bodies.put(connection, body)
-    finish(connection, exchange_id, enrich(recording.exchange()), body_id, table)
+    finished = enrich(recording.exchange())
+    has_bodies = _has_bodies(connection, exchange, body, table)
+    finish(connection, exchange_id, finished, body_id, table)
+    if has_bodies:
+        match_index.put(connection, finished, exchange_id)
+
+
+def _has_bodies(
+    connection: sqlite3.Connection, exchange: Exchange, body: bytes, table: bytes
+) -> bool:
+    """Whether its bodies were kept, and not just counted."""
+    (request_bytes,) = connection.execute(
+        "SELECT request_bytes FROM exchanges WHERE id = ?", [exchange.id]
+    ).fetchone()
+    return len(exchange.request.body) == request_bytes and len(body) == sum(
+        length for _, length in packing.unpack(table)
+    )

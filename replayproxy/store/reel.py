@@ -12,11 +12,10 @@ from datetime import datetime
 
 from replayproxy.attribution import credential
 from replayproxy.content_coding import Decoder
-from replayproxy.matching import match_key
 from replayproxy.model import Chunk, Ending, Exchange, Request, ResponseHead
 from replayproxy.recording import Policy, Recording
-from replayproxy.redaction import fingerprint, redact_headers, redact_query
-from replayproxy.store import bodies, journal, packing, rows
+from replayproxy.redaction import fingerprint, redact_headers, redact_request
+from replayproxy.store import bodies, journal, match_index, packing, rows
 from replayproxy.store.body_secrets import BodyScan, minted_answer
 from replayproxy.store.compression import StreamCompressor
 from replayproxy.store.sql import insert, update
@@ -169,18 +168,12 @@ class Reel:
             "key_fingerprint": fingerprint(secret, key=key) if secret else None,
         }
         exchange_id = insert(connection, "exchanges", columns)
-        stored = replace(
-            request,
-            headers=redact_headers(request.headers, key=key),
-            query=redact_query(request.query, key=key),
-        )
+        stored = redact_request(request, key=key)
         insert(
             connection,
             "requests",
             {
                 "exchange_id": exchange_id,
-                # without its body an exchange cannot be asked for, nor answered
-                "match_key": match_key(request) if self._keep_bodies else None,
                 "body_id": bodies.put(connection, request.body) if self._keep_bodies else None,
                 **rows.request_columns(stored),
             },
@@ -202,6 +195,8 @@ class Reel:
             data=pieces + bytes(self._piece),
         )
         finish(connection, place.exchange_id, exchange, body_id, tables + bytes(self._table))
+        if self._keep_bodies:  # without them it cannot be asked for, nor answered
+            match_index.put(connection, exchange, place.exchange_id)
 
 
 def finish(

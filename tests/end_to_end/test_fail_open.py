@@ -70,7 +70,7 @@ FAULTS = [
     ("replayproxy.store.reel", "Reel.save"),
     ("replayproxy.store.reel", "minted_answer"),
     ("replayproxy.store.body_secrets", "BodyScan.response"),
-    ("replayproxy.store.reel", "match_key"),
+    ("replayproxy.store.match_index", "match_key"),
     ("replayproxy.store.reel", "redact_headers"),
     ("replayproxy.store.bodies", "put"),
     ("replayproxy.store.packing", "pack"),

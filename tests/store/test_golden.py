@@ -11,7 +11,7 @@ import pytest
 from replayproxy.matching import match_key
 from replayproxy.model import Ending, Exchange, Outcome, Usage
 from replayproxy.redaction import FINGERPRINT_PREFIX
-from replayproxy.store import Store, Writer
+from replayproxy.store import Library, Store, Writer
 from replayproxy.store.connection import open_for_reading
 from replayproxy.store.migrations import migrations
 from tests.builders import (
@@ -88,15 +88,20 @@ def test_every_exchange_is_read_as_it_was_recorded(golden: Path) -> None:
 
 
 def test_its_match_keys_still_answer(golden: Path) -> None:
-    with Store(golden) as store:
+    with Library(golden) as library:
         for content, cassette, exchange_id in (
             ("stream", "default", 1),
             ("json", "other", 2),
             ("hang up", "default", 3),
         ):
             asked = asking(content, query="alt=sse" if content == "stream" else "")
-            found = store.playable(match_key(asked), cassette=cassette)
-            assert found == [(exchange_id, "api.openai.com")]
+            found = library.recorded(match_key(asked), cassette=cassette, prefer=())
+            assert found
+            assert (found.after(0), found.count(), found.hosts) == (
+                exchange_id,
+                1,
+                ("api.openai.com",),
+            )
 
 
 def test_its_views_are_read(golden: Path) -> None:

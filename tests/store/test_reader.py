@@ -62,65 +62,6 @@ def test_an_exchange_without_a_response_has_no_head_and_no_chunks(tmp_path: Path
         assert store.chunks(1) == ()
 
 
-def test_what_may_answer_is_what_was_answered_to_an_end(tmp_path: Path) -> None:
-    asked = asking("one")
-    path = tmp_path / "a.db"
-    writer = Writer(path)
-    for number, ending in enumerate(Ending):
-        record(writer, *chunks((5, b"")), request=asking("one", host=f"{number}"), ending=ending)
-    record(writer, request=asked, head=None, ending=Ending.UPSTREAM_CLOSED)
-    record(writer, request=asked, cassette="other")
-    record(writer, request=asking("two"))
-    record(writer, request=asking("three"), ending=None)
-    eventually(lambda: writer.recorded == 7)
-    with Store(path) as store:
-        assert store.playable(match_key(asking("three")), cassette="default") == []
-        assert store.playable(match_key(asked), cassette="default") == [
-            (1, "0"),
-            (2, "1"),
-            (3, "2"),
-        ]
-        assert store.playable(match_key(asked), cassette="other") == [(6, "api.openai.com")]
-        assert store.playable(match_key(asked), cassette="none") == []
-        assert list(Ending)[3:] == [Ending.INTERRUPTED]
-    writer.close()
-
-
-def test_what_is_recorded_after_it_was_opened_is_listed_but_not_played(tmp_path: Path) -> None:
-    key = match_key(asking("one"))
-    path = written(tmp_path / "a.db", {"request": asking("one")})
-    with Store(path) as store:
-        written(path, {"request": asking("one")}, {"request": asking("two")})
-
-        assert [row["id"] for row in store.rows()] == [1, 2, 3]
-        assert [found for found, _ in store.playable(key, cassette="default")] == [1]
-        assert store.playable(match_key(asking("two")), cassette="default") == []
-        found = store.candidates(cassette="default", path="/v1/chat/completions", limit=9)
-        assert [exchange.id for exchange in found] == [1]
-
-
-def test_a_miss_is_compared_with_the_newest_of_its_path_or_else_of_its_cassette(
-    tmp_path: Path,
-) -> None:
-    path = written(
-        tmp_path / "a.db",
-        {"request": asking("one")},
-        {"request": asking("two")},
-        {"request": asking("three", path="/v1/other")},
-        {"request": asking("four"), "ending": Ending.INTERRUPTED},
-    )
-
-    def candidates(store: Store, cassette: str, path: str, limit: int = 9) -> list[int | None]:
-        found = store.candidates(cassette=cassette, path=path, limit=limit)
-        return [exchange.id for exchange in found]
-
-    with Store(path) as store:
-        assert candidates(store, "default", "/v1/chat/completions") == [2, 1]
-        assert candidates(store, "default", "/v1/chat/completions", limit=1) == [2]
-        assert candidates(store, "default", "/v1/elsewhere") == [3, 2, 1]
-        assert candidates(store, "none", "/v1/chat/completions") == []
-
-
 def test_a_stream_in_flight_without_bytes_has_no_chunks(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "a.db")
     record(writer, ending=None, head=a_head())
@@ -137,8 +78,7 @@ READS: dict[str, Callable[[Store], object]] = {
     "row": lambda store: store.row(1),
     "exchange": lambda store: store.exchange(1),
     "chunks": lambda store: store.chunks(1),
-    "playable": lambda store: store.playable("mk1:", cassette="default"),
-    "candidates": lambda store: store.candidates(cassette="default", path="/", limit=1),
+    "match keys": lambda store: store.match_keys(1),
     "cassettes": lambda store: store.cassettes(),
 }
 

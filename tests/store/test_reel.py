@@ -13,8 +13,8 @@ from replayproxy.model import Chunk, Ending, Exchange
 from replayproxy.recording import Policy
 from replayproxy.store import journal
 from replayproxy.store.connection import open_for_writing
+from replayproxy.store.exchange_rows import read_chunks, read_exchange
 from replayproxy.store.liveness import RunLock
-from replayproxy.store.reader import read_chunks, read_exchange
 from replayproxy.store.recovery import recover
 from replayproxy.store.reel import End, Item, Reel
 from tests.builders import NOON, a_head, asking, chunks

@@ -1,0 +1,83 @@
+"""A replay, put together: database, session, player and the log of what was replayed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from replayproxy.explaining import explained
+from replayproxy.matching import EXACT, MatchRules
+from replayproxy.playback import Repeat
+from replayproxy.player import Played, Player
+from replayproxy.protocols import asked
+from replayproxy.session import Session
+from replayproxy.store import Library, Replayed, ReplayLog
+
+
+@contextmanager
+def opened(
+    db: Path,
+    *,
+    cassette: str,
+    repeat: Repeat = Repeat.LAST,
+    speed: float = 1.0,
+    rules: MatchRules = EXACT,
+    upstream_host: str | None = None,
+    keep_log: bool = True,
+    on_played: Callable[[Played], None] = lambda played: None,
+    on_progress: Callable[[int, int], None] = lambda done, of_all: None,
+) -> Iterator[tuple[Player, Session]]:
+    """A player for the length of a `with` block.
+
+    Args:
+        on_played: is told of every request once it is over.
+        on_progress: is told (done, of all) while the keys of new rules are made.
+
+    Raises:
+        DatabaseError: the database cannot be used.
+    """
+    with ExitStack() as stack:
+        library = stack.enter_context(Library(db))
+        library.prepare(rules, cassette=cassette, on_progress=on_progress)
+        session = Session(
+            library, cassette=cassette, repeat=repeat, rules=rules, upstream_host=upstream_host
+        )
+        # a connection of its own: misses are explained in another thread
+        other = stack.enter_context(Library(db))
+        log = ReplayLog(db) if keep_log else None
+        if log:
+            stack.callback(log.close)
+
+        def note(played: Played) -> None:
+            if log:
+                log.add(_as_replayed(played, cassette))
+            on_played(played)
+
+        player = Player(
+            session,
+            speed=speed,
+            explain=partial(explained, recordings=other, cassette=cassette, rules=rules),
+            on_played=note,
+        )
+        stack.callback(player.close)
+        yield player, session
+
+
+def _as_replayed(played: Played, cassette: str) -> Replayed:
+    request, hit, miss = played.request, played.hit, played.miss
+    return Replayed(
+        replayed_at=datetime.now(UTC),
+        cassette=cassette,
+        session=played.session,
+        result="hit" if hit else "miss" if miss else "error",
+        method=request.method,
+        host=request.host,
+        path=request.path,
+        request_model=hit.exchange.request_model if hit else asked(request).model,
+        exchange_id=hit.exchange.id if hit else None,
+        normalized=hit.normalized if hit else (),
+        late_ms=None if played.late_s is None else round(played.late_s * 1e3, 3),
+        closest_id=miss.closest_id if miss else None,
+        message=played.message,
+    )
