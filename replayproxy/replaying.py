@@ -38,6 +38,9 @@ def opened(
         DatabaseError: the database cannot be used.
     """
     with ExitStack() as stack:
+        log = ReplayLog(db) if keep_log else None
+        if log:  # closed last, when nobody reads the file any more: its WAL goes into it
+            stack.callback(log.close)
         library = stack.enter_context(Library(db))
         library.prepare(rules, cassette=cassette, on_progress=on_progress)
         session = Session(
@@ -45,9 +48,6 @@ def opened(
         )
         # a connection of its own: misses are explained in another thread
         other = stack.enter_context(Library(db))
-        log = ReplayLog(db) if keep_log else None
-        if log:
-            stack.callback(log.close)
 
         def note(played: Played) -> None:
             if log:

@@ -55,10 +55,12 @@ def _read(path: Path) -> dict[str, list[str]]:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not TOML: {error}") from error
     match = settings.pop("match", {})
-    if settings or not isinstance(match, dict) or set(match) - set(_KNOWN):
-        unknown = [*settings, *(f"match.{name}" for name in match if name not in _KNOWN)]
+    if not isinstance(match, dict):
+        settings, match = {"match": match}, {}
+    unknown = [*settings, *(f"match.{name}" for name in match if name not in _KNOWN)]
+    if unknown:
         raise UsageError(
-            f"{path}: {', '.join(unknown) or 'match'} is not known. "
+            f"{path}: {', '.join(unknown)} is not known. "
             f"There is one table, [match], with: {', '.join(_KNOWN)}."
         )
     for name in _KNOWN:

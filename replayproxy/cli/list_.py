@@ -20,20 +20,31 @@ _PIPED_WIDTH = 160
 @click.command("list")
 @db_option
 @click.option("--cassette", metavar="NAME", help="Only this cassette.")
+@click.option("--misses", is_flag=True, help="What replays were asked for and did not have.")
 @json_option
-def list_exchanges(db: Path, cassette: str | None, as_json: bool) -> None:
+def list_exchanges(db: Path, cassette: str | None, misses: bool, as_json: bool) -> None:
     """List recorded exchanges, one line each, newest last.
 
     With --json, one JSON object a line: null is unknown, times are
     milliseconds since the last byte of the request.
     """
     with Store(db) as store:
-        rows = store.rows(cassette=cassette)
-        if as_json:
-            for row in rows:
+        if misses:
+            _list_misses(store.misses(cassette=cassette), as_json=as_json)
+        elif as_json:
+            for row in store.rows(cassette=cassette):
                 click.echo(_json_line(row))
         else:
-            _print_table(rows)
+            _print_table(store.rows(cassette=cassette))
+
+
+def _list_misses(rows: Iterable[dict[str, Any]], *, as_json: bool) -> None:
+    there_are = False
+    for row in rows:
+        there_are = True
+        click.echo(json_line(row) if as_json else one_line(f"{_time(row)}  {row['message']}"))
+    if not there_are:
+        say("No misses.")
 
 
 def public(row: dict[str, Any]) -> dict[str, Any]:
@@ -65,7 +76,7 @@ def _print_table(rows: Iterable[dict[str, Any]]) -> None:
 
 def _cells(row: dict[str, Any]) -> Iterable[str]:
     yield str(row["id"])
-    yield row["started_at"][:19].replace("T", " ")
+    yield _time(row)
     yield row["request_model"] or f"{row['method']} {row['path']}"
     yield _status(row)
     yield count(row["input_tokens"])
@@ -74,6 +85,11 @@ def _cells(row: dict[str, Any]) -> Iterable[str]:
     yield milliseconds(row["time_to_first_content_ms"])
     yield milliseconds(row["duration_ms"])
     yield count(row["chunk_count"])
+
+
+def _time(row: dict[str, Any]) -> str:
+    moment: str = row["started_at"] if "started_at" in row else row["replayed_at"]
+    return moment[:19].replace("T", " ")
 
 
 def _status(row: dict[str, Any]) -> str:

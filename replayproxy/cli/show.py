@@ -11,10 +11,13 @@ from replayproxy.cli.list_ import public
 from replayproxy.cli.options import db_option, json_option
 from replayproxy.cli.text import dollars, json_line, milliseconds, printable
 from replayproxy.content_coding import Decoder
+from replayproxy.matching import ABSENT, MatchRules, canonical, differences
 from replayproxy.model import Answer, Chunk, Exchange, Headers, header
 from replayproxy.recording import read_answer
 from replayproxy.store import Store
 
+type Keys = list[tuple[str, MatchRules]]
+"""A match key and the rules it was made by."""
 type Table = list[tuple[int, int]]
 """(offset_ns, length) of each chunk."""
 
@@ -48,7 +51,8 @@ def show(exchange_id: int, db: Path, as_json: bool, with_chunks: bool, body: str
             click.echo(_json(store.row(exchange_id), exchange, store.chunk_table(exchange_id)))
         else:
             table = store.chunk_table(exchange_id)
-            lines = _chunk_lines(table) if with_chunks else _lines(exchange, chunks)
+            keys = store.match_keys(exchange_id)
+            lines = _chunk_lines(table) if with_chunks else _lines(exchange, chunks, keys)
             for line in lines:
                 click.echo(printable(line))
 
@@ -70,7 +74,7 @@ def _json(row: dict[str, Any], exchange: Exchange, table: Table) -> str:
     )
 
 
-def _lines(exchange: Exchange, chunks: tuple[Chunk, ...]) -> Iterator[str]:
+def _lines(exchange: Exchange, chunks: tuple[Chunk, ...], keys: Keys) -> Iterator[str]:
     request, head, usage = exchange.request, exchange.head, exchange.usage
     yield f"exchange {exchange.id} of cassette {exchange.cassette!r}"
     yield f"started: {exchange.started_at:%F %T} UTC"
@@ -95,6 +99,7 @@ def _lines(exchange: Exchange, chunks: tuple[Chunk, ...]) -> Iterator[str]:
         f"first content {_ms(exchange.first_content_ns)}, end {_ms(exchange.end_offset_ns)}"
     )
     yield f"chunks: {len(chunks)}, {exchange.response_bytes} bytes"
+    yield from _key_lines(exchange, keys)
     yield from _answer_lines(read_answer(exchange, chunks, Decoder), exchange, chunks)
 
 
@@ -118,6 +123,18 @@ def _answer_lines(answer: Answer, exchange: Exchange, chunks: tuple[Chunk, ...])
         decode = Decoder(header(exchange.head.headers, "content-encoding")).decode
         text = b"".join(decode(chunk.data) for chunk in chunks).decode("utf-8", "replace")
         yield f"\nbody:\n{text[:2000]}"
+
+
+def _key_lines(exchange: Exchange, keys: Keys) -> Iterator[str]:
+    """What a replay finds it by, and what each rule leaves out or replaces."""
+    if not keys:
+        yield "match key: none, it cannot be replayed"
+    for key, rules in sorted(keys, key=lambda pair: bool(pair[1])):
+        yield f"match key: {key}"
+        as_it_is = canonical(exchange.request)
+        for changed in differences(as_it_is, rules.applied(as_it_is, exchange.request)):
+            shown = "left out" if changed.recorded == ABSENT else f"as {changed.recorded}"
+            yield f"  {changed.path} {changed.asked}: {shown}"
 
 
 def _chunk_lines(table: Table) -> Iterator[str]:

@@ -5,12 +5,13 @@ too), `keys` makes one short key of it, `differences` and `misses` tell people.
 """
 
 from replayproxy.matching.canonical import Canonical, canonical
-from replayproxy.matching.differences import Difference, differences
+from replayproxy.matching.differences import ABSENT, Difference, differences
 from replayproxy.matching.keys import EXACT_PREFIX, match_key, prefix
 from replayproxy.matching.misses import Miss, explain
 from replayproxy.matching.rules import EXACT, PATTERNS, MatchRules, parse_normalize
 
 __all__ = [
+    "ABSENT",
     "EXACT",
     "EXACT_PREFIX",
     "PATTERNS",

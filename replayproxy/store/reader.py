@@ -48,10 +48,16 @@ class Store:
     def rows(self, *, cassette: str | None = None) -> Iterator[dict[str, Any]]:
         """Every exchange as its row of the table `exchanges`, oldest first."""
         where = "" if cassette is None else "WHERE cassette = :cassette"
+        yield from self._rows(f"SELECT * FROM exchanges {where} ORDER BY id", cassette)
+
+    def misses(self, *, cassette: str | None = None) -> Iterator[dict[str, Any]]:
+        """What replays were asked for and did not have, as rows of the view `misses`."""
+        where = "" if cassette is None else "WHERE cassette = :cassette"
+        yield from self._rows(f"SELECT * FROM misses {where} ORDER BY id", cassette)
+
+    def _rows(self, sql: str, cassette: str | None) -> Iterator[dict[str, Any]]:
         with as_database_error(self.path):
-            cursor = self._connection.execute(
-                f"SELECT * FROM exchanges {where} ORDER BY id", {"cassette": cassette}
-            )
+            cursor = self._connection.execute(sql, {"cassette": cassette})
             for row in cursor:
                 yield as_dict(cursor, row)
 

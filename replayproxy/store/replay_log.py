@@ -17,7 +17,6 @@ from typing import Literal
 from replayproxy.errors import DatabaseError
 from replayproxy.store import rows
 from replayproxy.store.connection import open_for_writing
-from replayproxy.store.sql import insert
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +25,12 @@ KEPT = 100_000
 
 type Result = Literal["hit", "miss", "recorded", "forwarded", "error"]
 
+_INSERT = """INSERT INTO replays (replayed_at, cassette, session, result, exchange_id, normalized,
+  late_ms, method, host, path, request_model, closest_id, message)
+VALUES (:replayed_at, :cassette, :session, :result,
+  (SELECT id FROM exchanges WHERE id = :exchange_id), -- unless it was deleted meanwhile
+  :normalized, :late_ms, :method, :host, :path, :request_model,
+  (SELECT id FROM exchanges WHERE id = :closest_id), :message)"""
 _BATCH = 500
 _QUEUED = 100_000
 
@@ -105,8 +110,7 @@ class ReplayLog:
                 if item:
                     some.append(item)
             with connection:
-                for replayed in some:
-                    insert(connection, "replays", _columns(replayed))
+                connection.executemany(_INSERT, map(_columns, some))
             some = []
             if not ended and (item := self._queue.get()):
                 some = [item]

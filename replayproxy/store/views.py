@@ -61,6 +61,9 @@ FROM exchanges GROUP BY key_fingerprint""",
     "cost_by_tag": f"""CREATE VIEW cost_by_tag AS
 SELECT tag, {_COST_COLUMNS}
 FROM exchanges GROUP BY tag""",
+    "misses": """CREATE VIEW misses AS
+SELECT id, replayed_at, cassette, session, method, host, path, request_model, closest_id, message
+FROM replays WHERE result = 'miss'""",
     "latency_by_model": _latency_view("latency_by_model", "model", "request_model"),
     "latency_by_day": _latency_view("latency_by_day", "day", "substr(started_at, 1, 10)"),
 }

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from openai import NotFoundError, OpenAI
 
-from tests.end_to_end.commands import PATIENCE_S, listed, mitmdump, run, serving
+from tests.end_to_end.commands import PATIENCE_S, listed, mitmdump, run, serving, shown
 from tests.end_to_end.upstream import Received, Script, Upstream, plain, streamed
 from tests.end_to_end.wire import post
 
@@ -264,14 +264,17 @@ def test_recordings_made_by_interception_answer_a_base_url(
     assert answer.json == {"answer": 1}
 
 
-def test_a_replay_reads_a_database_it_may_not_write(upstream: Upstream, tmp_path: Path) -> None:
+def test_a_replay_leaves_what_was_recorded_and_no_file_beside_it(
+    upstream: Upstream, tmp_path: Path
+) -> None:
     record(upstream, tmp_path, ask("hello"))
-    before = (tmp_path / "replayproxy.db").read_bytes()
+    before = listed(tmp_path), shown(1, tmp_path)
 
     with serving("replay", "--speed", "instant", cwd=tmp_path) as player:
         post(player.url + PATH, ask("hello"))
 
-    assert (tmp_path / "replayproxy.db").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "replayproxy.db"]
+    assert (listed(tmp_path), shown(1, tmp_path)) == before
 
 
 def test_list_json_has_the_promised_fields(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ READS: dict[str, Callable[[Store], object]] = {
     "row": lambda store: store.row(1),
     "exchange": lambda store: store.exchange(1),
     "chunks": lambda store: store.chunks(1),
+    "misses": lambda store: list(store.misses()),
     "match keys": lambda store: store.match_keys(1),
     "cassettes": lambda store: store.cassettes(),
 }
