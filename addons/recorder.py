@@ -8,7 +8,6 @@ import asyncio
 import atexit
 import functools
 import logging
-import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from mitmproxy import addonmanager, ctx, exceptions, http
 from replayproxy import config
 from replayproxy.capture import Capture
 from replayproxy.errors import DatabaseError
-from replayproxy.flows import to_head, to_request
+from replayproxy.flows import ended_by_client, to_head, to_request
 from replayproxy.model import Ending
 from replayproxy.pricing import priced
 from replayproxy.recording import Policy
@@ -27,9 +26,6 @@ from replayproxy.store import Writer
 from replayproxy.traffic import SWITCH_HEADER, is_switched_off, records_matching
 
 logger = logging.getLogger(__name__)
-
-# mitmproxy says who ended a flow only in words (proxy/layers/http/)
-_BY_CLIENT = re.compile(r"client disconnected|by client", re.IGNORECASE)
 
 OPTIONS = tuple(option for option in config.OPTIONS if option.recording)
 
@@ -122,8 +118,7 @@ class Recorder:
     def error(self, flow: http.HTTPFlow) -> None:
         if capture := self._taken(flow):
             reason = flow.error.msg if flow.error else ""
-            by_client = _BY_CLIENT.search(reason)
-            ending = Ending.CLIENT_CLOSED if by_client else Ending.UPSTREAM_CLOSED
+            ending = Ending.CLIENT_CLOSED if ended_by_client(flow) else Ending.UPSTREAM_CLOSED
             capture.tape.end(ending, capture.offset_ns(), detail=reason)
 
     def _is_recorded(self, request: http.Request) -> bool:

@@ -1,6 +1,10 @@
 """From mitmproxy's live objects to our values. Needs the `proxy` extra."""
 
-from mitmproxy import http
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from mitmproxy import ctx, http
 
 from replayproxy.model import Headers, Request, ResponseHead
 
@@ -31,6 +35,34 @@ def to_head(response: http.Response, offset_ns: int) -> ResponseHead:
         http_version=response.http_version,
         headers=_headers(response),
     )
+
+
+# mitmproxy says who ended a flow only in words (proxy/layers/http/)
+_BY_CLIENT = re.compile(r"client disconnected|by client", re.IGNORECASE)
+_RESET = "stream reset by client"
+
+
+def ended_by_client(flow: http.HTTPFlow) -> bool:
+    """Whether the client ended a flow that has an error; else the upstream did."""
+    reason = flow.error.msg if flow.error else ""
+    if reason.startswith(_RESET):
+        # its words for a stream that is reset by either side: only its state knows better
+        stream = next((s for s in _streams(flow) if s.flow is flow), None)
+        if stream is not None:
+            return bool(stream.client_state == stream.state_errored)
+    return bool(_BY_CLIENT.search(reason))
+
+
+def _streams(flow: http.HTTPFlow) -> Iterator[Any]:
+    """The HTTP streams of the flow's client. Looks inside mitmproxy: none if that has changed."""
+    handlers = getattr(ctx.master.addons.get("proxyserver"), "connections", {})
+    todo: list[Any] = [getattr(handlers.get(flow.client_conn.id), "layer", None)]
+    while todo:
+        layer = todo.pop()
+        streams = list(getattr(layer, "streams", {}).values())
+        yield from streams
+        children = (getattr(layer, name, None) for name in ("child_layer", "layer"))
+        todo += [child for child in (*children, *streams) if child is not None]
 
 
 def _headers(message: http.Message) -> Headers:

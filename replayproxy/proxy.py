@@ -7,13 +7,16 @@ mitmproxy's. Needs the `proxy` extra.
 
 import asyncio
 import importlib.util
+import ssl
+import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import certifi
 from mitmproxy import connection, http, options
 from mitmproxy.addons import block, core, disable_h2c, next_layer, proxyserver, tlsconfig
 from mitmproxy.exceptions import OptionsError
@@ -95,6 +98,8 @@ async def running(
     port: int,
     settings: dict[str, Any],
     confdir: Path,
+    expose: bool = False,
+    upstream_ca: Path | None = None,
 ) -> AsyncIterator[Proxy]:
     """Run a proxy for the length of a `with` block.
 
@@ -102,6 +107,8 @@ async def running(
         addons: ours, in their order.
         mode: mitmproxy's word for how traffic reaches it: `regular`, `reverse:URL`, ...
         settings: mitmproxy options, ours (`replayproxy_*`) among them.
+        expose: whether clients of other machines may come, too.
+        upstream_ca: a PEM file of authorities to trust besides the public ones.
         confdir: where its certificate authority lives.
 
     Raises:
@@ -123,26 +130,53 @@ async def running(
         _StreamTheRest(),
         ready,
     )
-    _configure(master, {**_defaults(confdir, host, port), "mode": [mode], **settings})
-    serving = asyncio.create_task(master.run())
-    up = asyncio.create_task(ready.event.wait())
+    with _trusted(upstream_ca) as trusted:
+        defaults = _defaults(confdir, host, port, expose, trusted)
+        _configure(master, {**defaults, "mode": [mode], **settings})
+        serving = asyncio.create_task(master.run())
+        up = asyncio.create_task(ready.event.wait())
+        try:
+            await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+            yield Proxy(master, _bound_port(master, host, port))
+        finally:
+            up.cancel()
+            master.shutdown()
+            await asyncio.wait({serving})
+
+
+@contextmanager
+def _trusted(upstream_ca: Path | None) -> Iterator[str | None]:
+    """A file of the public authorities and these, for mitmproxy takes just one file."""
+    if upstream_ca is None:
+        yield None
+        return
     try:
-        await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
-        if serving.done():
-            serving.result()
-        yield Proxy(master, _bound_port(master, host, port))
-    finally:
-        up.cancel()
-        master.shutdown()
-        await asyncio.wait({serving})
+        more = upstream_ca.read_text()
+        ssl.create_default_context(cadata=more)
+    except ssl.SSLError as error:
+        raise UsageError(
+            f"--upstream-ca {upstream_ca} holds no certificate in PEM form: {error}"
+        ) from error
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--upstream-ca {upstream_ca} cannot be read: {error}") from error
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as bundle:
+        bundle.write(f"{certifi.contents()}\n{more}")
+        bundle.flush()
+        yield bundle.name
 
 
-def _defaults(confdir: Path, host: str, port: int) -> dict[str, Any]:
+def _defaults(
+    confdir: Path, host: str, port: int, expose: bool, trusted: str | None
+) -> dict[str, Any]:
     return {
         "listen_host": host,
         "listen_port": port,
         "confdir": str(confdir),
-        "block_private": True,
+        # it means clients, not upstreams: it turns away whoever is not of this machine
+        "block_private": not expose,
+        "ssl_verify_upstream_trusted_ca": trusted,
         "connection_strategy": "lazy",  # so that an upstream that refuses is a recorded 502
         "tcp_timeout": TCP_TIMEOUT_S,
     }

@@ -39,6 +39,12 @@ from replayproxy.traffic import records_matching
     "Without it we are a forward proxy (HTTPS_PROXY).",
 )
 @click.option(
+    "--upstream-ca",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Authorities (PEM) that vouch for upstreams, besides the public ones.",
+)
+@click.option(
     "--grace",
     type=click.FloatRange(min=0),
     default=10.0,
@@ -58,6 +64,7 @@ def record(
     cassette: str,
     listen: tuple[str, int],
     upstream: str | None,
+    upstream_ca: Path | None,
     grace: float,
     record_hosts: str,
     record_paths: str,
@@ -91,6 +98,8 @@ def record(
             cassette=cassette,
             listen=listen,
             upstream=parse_upstream(upstream) if upstream else None,
+            upstream_ca=upstream_ca,
+            expose=expose,
             grace_s=grace,
             # what goes to the upstream that was named is recorded, all of it
             records=records_matching("*" if upstream else record_hosts, record_paths),
@@ -112,6 +121,8 @@ async def _record(
     cassette: str,
     listen: tuple[str, int],
     upstream: Upstream | None,
+    upstream_ca: Path | None,
+    expose: bool,
     grace_s: float,
     records: Callable[[str, str], bool],
     policy: Policy,
@@ -139,6 +150,8 @@ async def _record(
             port=listen[1],
             settings={},
             confdir=serving.confdir(),
+            expose=expose,
+            upstream_ca=upstream_ca,
         ) as server:
             _introduce(db, listen[0], server.port, upstream)
             await stop.asked.wait()
@@ -175,17 +188,27 @@ def _report(keys: KeyTally) -> str:
     )
 
 
+_UNKNOWN_AUTHORITY = "Certificate verify failed"  # mitmproxy's words
+
+
 class _Total:
-    """What a run recorded, for its last line."""
+    """What a run recorded, for its last line; and what kept it from recording more."""
 
     def __init__(self) -> None:
         self._tokens = 0
         self._cost = Decimal(0)
+        self._named_unknown_authority = False
 
     def add(self, exchange: Exchange) -> None:
         self._tokens += exchange.usage.input_tokens or 0
         self._tokens += exchange.usage.output_tokens or 0
         self._cost += exchange.cost_usd or 0
+        if _UNKNOWN_AUTHORITY in (exchange.error or "") and not self._named_unknown_authority:
+            self._named_unknown_authority = True
+            say(
+                f"{exchange.request.host}: {exchange.error}. If you trust it, name the authority "
+                "that signed its certificate: --upstream-ca FILE"
+            )
 
     def summary(self, db: Path, recorded: int, not_recorded: int) -> str:
         facts: list[Any] = [plural(recorded, "exchange")]

@@ -52,7 +52,7 @@ def post(
     through = urlsplit(tunnel or url)
     with socket.create_connection((through.hostname, through.port), PATIENCE_S) as connection:
         if tunnel:
-            _connect(connection, f"{target.hostname}:{target.port}")
+            connect(connection, f"{target.hostname}:{target.port}")
         lines = [
             f"POST {target.path}{'?' if target.query else ''}{target.query} HTTP/1.1",
             f"Host: {target.netloc}",
@@ -65,7 +65,8 @@ def post(
         return _read(connection, start, stop_after)
 
 
-def _connect(connection: socket.socket, authority: str) -> None:
+def connect(connection: socket.socket, authority: str) -> None:
+    """Ask a proxy for a tunnel."""
     connection.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
     answer = b""
     while b"\r\n\r\n" not in answer:
