@@ -16,7 +16,7 @@ from mitmproxy.proxy import server_hooks
 from replayproxy import config, replaying
 from replayproxy.errors import ReplayproxyError
 from replayproxy.origin import READ_AT_HEADER, Origin
-from replayproxy.playback import Repeat, parse_speed
+from replayproxy.playback import Repeat, parse_pace
 from replayproxy.player import Player
 from replayproxy.settings_file import match_rules
 
@@ -26,24 +26,22 @@ OPTIONS = tuple(option for option in config.OPTIONS if option.replaying)
 
 
 class Replayer:
-    """A mitmproxy addon. Given the port of a player it uses that one, else it runs its own."""
+    """A mitmproxy addon that runs a player of its own, and knows no other server."""
 
-    def __init__(self, player_port: int | None = None) -> None:
-        self._player_port = player_port
-        self._runs_player = player_port is None
+    def __init__(self) -> None:
+        self._player_port: int | None = None
         self._origin: Origin | None = None
         self._player: Player | None = None
         self._resources = contextlib.ExitStack()
 
     def load(self, loader: addonmanager.Loader) -> None:
-        if self._runs_player:
-            for option in OPTIONS:
-                loader.add_option(*option.as_mitmproxy)
+        for option in OPTIONS:
+            loader.add_option(*option.as_mitmproxy)
 
     def configure(self, updated: set[str]) -> None:
         if ctx.options.connection_strategy != "lazy":  # eager asks upstream before any hook runs
             ctx.options.update(connection_strategy="lazy")
-        if not self._runs_player or not any(option.setting in updated for option in OPTIONS):
+        if not any(option.setting in updated for option in OPTIONS):
             return
         if self._origin:
             raise exceptions.OptionsError("replayproxy options cannot change during a replay")
@@ -65,7 +63,9 @@ class Replayer:
                 db,
                 cassette=chosen["cassette"],
                 repeat=Repeat(chosen["repeat"]),
-                speed=parse_speed(chosen["speed"]),
+                pace=parse_pace(
+                    speed=chosen["speed"], max_gap=chosen["max_gap"], jitter=chosen["jitter"]
+                ),
                 rules=rules,
                 keep_log=not chosen["no_replay_log"],
             )

@@ -79,6 +79,20 @@ SPEED = Option(
     help="The rhythm of a replay: as recorded, without any waiting, or X times as fast.",
     recording=False,
 )
+MAX_GAP = Option(
+    name="max_gap",
+    default="",
+    metavar="SECONDS",
+    help="No silence of a replay is longer than this; the rest of it is cut.",
+    recording=False,
+)
+JITTER = Option(
+    name="jitter",
+    default="",
+    metavar="SECONDS",
+    help="Delay each write at random by up to this, the same way in every replay.",
+    recording=False,
+)
 REPEAT = Option(
     name="repeat",
     default=Repeat.LAST.value,
@@ -160,6 +174,8 @@ OPTIONS = (
     DB,
     CASSETTE,
     SPEED,
+    MAX_GAP,
+    JITTER,
     REPEAT,
     IGNORE,
     NORMALIZE,

@@ -1,32 +1,32 @@
 """A small HTTP/1.1 origin server: reads requests, writes each reply at its own times.
 
-h11 reads; what is written comes ready-made from `Reply`, so that the bytes of
-each write are exactly the recorded ones. Requests of one connection are
-answered one after the other.
+What is written comes ready-made from `Reply`, so that the bytes of each write are
+exactly the recorded ones. Requests of one connection are answered one after the
+other. A client that takes it for a proxy and says CONNECT is answered all the same:
+nothing is connected to anything, its TLS is opened here.
 """
 
 import asyncio
 import logging
 import socket
+import ssl
 import struct
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Protocol as Interface
 from typing import cast
-from urllib.parse import urlsplit
 
-import h11
-
-from replayproxy import tunnel
+from replayproxy import tls
 from replayproxy.errors import ListenError
-from replayproxy.model import Headers, Request, header
-from replayproxy.reply import Reply
+from replayproxy.http1 import NotARequest, RequestReader
+from replayproxy.model import Request, header
+from replayproxy.reply import Live, Reply
+from replayproxy.timer import Timer
 
 logger = logging.getLogger(__name__)
 
-MAX_HEAD_BYTES = 1024 * 1024
-MAX_BODY_BYTES = 256 * 1024 * 1024
-_CONNECT = b"CONNECT "
+_TUNNEL_OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 READ_AT_HEADER = "x-replayproxy-read-at-ns"
@@ -36,24 +36,34 @@ READ_AT_HEADER = "x-replayproxy-read-at-ns"
 class Handler(Interface):
     """Decides what is answered. Must not raise."""
 
-    async def reply(self, request: Request, *, keep_alive: bool) -> Reply:
-        """The answer to a request."""
+    async def reply(self, request: Request, *, keep_alive: bool, by_proxy: bool) -> Reply | Live:
+        """The answer to a request; `by_proxy`: its host is the one that is meant, not ours."""
 
     def refuse(self, reason: str) -> Reply:
         """The answer to something that is not a request."""
 
-    @property
-    def interceptor_port(self) -> int | None:
-        """The loopback port that takes `CONNECT` clients; None: they are answered like others."""
+
+class Certificates(Interface):
+    """What TLS inside a tunnel is opened with (see certificates.Authority)."""
+
+    def context(self, host: str) -> ssl.SSLContext:
+        """For a server that says it is this host."""
 
 
 class Origin:
-    """Listens, and serves one handler. `start()`, then `close()`."""
+    """Listens, and serves one handler. `start()`, then `close()`.
 
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-        self._connections: set[_Connection] = set()
+    Args:
+        certificates: for clients that ask for a tunnel; without, they are answered
+            like others, by the handler.
+    """
+
+    def __init__(self, handler: Handler, *, certificates: Certificates | None = None) -> None:
+        self.handler = handler
+        self.certificates = certificates
+        self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
+        self._said_distrusted = False
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port (of interest when 0 was asked for).
@@ -62,47 +72,60 @@ class Origin:
             ListenError: the address cannot be bound.
         """
         loop = asyncio.get_running_loop()
+        self.timer = Timer()
         try:
-            self._server = await loop.create_server(
-                lambda: _Connection(self._handler, self._connections), host, port
-            )
+            self._server = await loop.create_server(lambda: _Connection(self), host, port)
         except OSError as error:
+            self.timer.close()
             reason = error.strerror or str(error)
             raise ListenError(host=host, port=port, reason=reason) from error
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self, *, grace_s: float = 0.0) -> None:
         """Stop accepting, let running replies end for up to `grace_s`, then hang up."""
-        if self._server:
-            self._server.close()
-        playing = [c.playing for c in self._connections if c.playing]
+        if self._server is None:
+            return
+        self._server.close()
+        playing = [c.playing for c in self.connections if c.playing]
         if playing and grace_s > 0:
             await asyncio.wait(playing, timeout=grace_s)
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.hang_up()
+        self.timer.close()
+
+    def say_distrusted(self, reason: str) -> None:
+        """A client broke off before TLS was there: said once, it will try again."""
+        if not self._said_distrusted:
+            self._said_distrusted = True
+            logger.warning(
+                "replayproxy: a client broke off TLS (%s). Does it trust our certificate "
+                "authority? See the line that names SSL_CERT_FILE.",
+                reason,
+            )
 
 
 class _Connection(asyncio.Protocol):
     """One client."""
 
-    def __init__(self, handler: Handler, connections: set["_Connection"]) -> None:
+    def __init__(self, origin: Origin) -> None:
         self.playing: asyncio.Task[None] | None = None
-        self._handler = handler
-        self._connections = connections
+        self._origin = origin
         self._loop = asyncio.get_running_loop()
-        self._parser = _parser()
-        self._request: h11.Request | None = None
-        self._body = bytearray()
-        self._early = b""  # the first bytes, until it is clear that they are no CONNECT
+        self._reader = RequestReader()
+        self._tunnel_to: Request | None = None
+        """What a tunnel was opened for, until its first byte tells what is inside."""
+        self._tls: tls.Tls | None = None
         self._writable = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._connections.add(self)
+        self._origin.connections.add(self)
         self._writable.set()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._connections.discard(self)
+        self._origin.connections.discard(self)
+        if self._tls and not self._tls.is_open:
+            self._origin.say_distrusted(str(error or "hung up"))
         if self.playing:
             self.playing.cancel()
 
@@ -124,146 +147,129 @@ class _Connection(asyncio.Protocol):
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        port = self._handler.interceptor_port
-        if port is not None and self._is_between_requests():
-            data, self._early = self._early + data, b""
-            if data.startswith(_CONNECT):
-                self._transport.pause_reading()  # what follows is the interceptor's
-                self.playing = self._loop.create_task(self._hand_over(data, port))
-                return
-            if _CONNECT.startswith(data):
-                self._early = data
-                return
-        self._parser.receive_data(data)
-        if self.playing is None:
-            self._read()
+        try:
+            self._receive(data)
+        except Exception:  # fails closed: nobody shall wait for an answer that never comes
+            logger.exception("replayproxy: a request could not be taken")
+            self.hang_up()
 
-    def _is_between_requests(self) -> bool:
-        """Whether the next byte begins a request; in the midst of one, a body may say CONNECT."""
-        buffered, _ = self._parser.trailing_data
-        return self.playing is None and self._parser.their_state is h11.IDLE and not buffered
+    def _receive(self, data: bytes) -> None:
+        if self._tunnel_to:
+            self._enter_tunnel(self._tunnel_to, data[0])
+        if self._tls:
+            data = self._decrypted(data, self._tls)
+        if data:
+            self._reader.receive(data)
+        if self.playing is None and not self._transport.is_closing():
+            self._read()
 
     def _read(self) -> None:
         """Read on until a request is whole, then answer it."""
         try:
-            while True:
-                event = self._parser.next_event()
-                if isinstance(event, h11.Request):
-                    self._request = event
-                    if self._parser.they_are_waiting_for_100_continue:
-                        self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                elif isinstance(event, h11.Data):
-                    self._body += event.data
-                    if len(self._body) > MAX_BODY_BYTES:
-                        raise h11.RemoteProtocolError("the body is too large")
-                elif isinstance(event, h11.EndOfMessage):
-                    self._answer()
-                    return
-                else:
-                    return
-        except h11.RemoteProtocolError as error:
-            refusal = self._handler.refuse(str(error))
-            self.playing = self._loop.create_task(self._play(refusal, time.monotonic()))
-
-    def _answer(self) -> None:
-        read_at = time.monotonic()  # not the loop's time: uvloop's is coarse
-        assert self._request is not None
-        try:
-            request = to_request(self._request, bytes(self._body))
-        except ValueError as error:
-            raise h11.RemoteProtocolError(str(error)) from error
-        keep_alive = self._parser.their_state is not h11.MUST_CLOSE
+            request = self._reader.read()
+        except NotARequest as error:
+            refusal = self._origin.handler.refuse(str(error))
+            self._start(self._play(refusal, time.monotonic()))
+            return
+        if interim := self._reader.interim():
+            self._write(interim)
+        if request is None:
+            return
+        if request.method == "CONNECT" and self._origin.certificates:
+            self._open_tunnel(request)
+            return
+        read_at_s = time.monotonic()  # not the loop's time: uvloop's is coarse
         with suppress(ValueError, OverflowError):
             # an interceptor before us read the request earlier than we did
-            read_at = min(read_at, int(header(request.headers, READ_AT_HEADER) or "") / 1e9)
-        trailing, _ = self._parser.trailing_data
-        self._parser = _parser()
-        if trailing:
-            self._parser.receive_data(trailing)
-        self._body.clear()
+            read_at_s = min(read_at_s, int(header(request.headers, READ_AT_HEADER) or "") / 1e9)
         # tasks start in the order in which they are made: so do requests get their turn
-        self.playing = self._loop.create_task(self._respond(request, keep_alive, read_at))
+        self._start(self._respond(request, read_at_s))
 
-    async def _respond(self, request: Request, keep_alive: bool, read_at: float) -> None:
-        await self._play(await self._handler.reply(request, keep_alive=keep_alive), read_at)
+    def _start(self, answering: Coroutine[None, None, None]) -> None:
+        self.playing = self._loop.create_task(self._guarded(answering))
 
-    async def _play(self, reply: Reply, start: float) -> None:
+    async def _guarded(self, answering: Coroutine[None, None, None]) -> None:
+        try:
+            await answering
+        except Exception:  # fails closed: half an answer must not pass for a whole one
+            logger.exception("replayproxy: an answer could not be written to its end")
+            self.hang_up()
+
+    async def _respond(self, request: Request, read_at_s: float) -> None:
+        reader = self._reader
+        answer = await self._origin.handler.reply(
+            request, keep_alive=reader.keep_alive, by_proxy=reader.names_its_host
+        )
+        if isinstance(answer, Live):
+            await self._pass_on(answer)
+        else:
+            await self._play(answer, read_at_s)
+
+    async def _play(self, reply: Reply, start_s: float) -> None:
         """Write each part at its deadline: absolute ones, so that delays don't add up."""
         late_s = 0.0
         try:
             for write in reply.writes:
-                await _until(start + write.at_s)
+                await self._origin.timer.until(start_s + write.at_s)
                 if write.parts:
-                    late_s = max(late_s, time.monotonic() - start - write.at_s)
-                    self._transport.write(b"".join(write.parts))
+                    late_s = max(late_s, time.monotonic() - start_s - write.at_s)
+                    self._write(b"".join(write.parts))
                     await self._writable.wait()
-        except Exception:  # fails closed: half an answer must not pass for a whole one
-            logger.exception("replayproxy: a reply could not be written to its end")
-            self.hang_up()
-            return
         finally:
             reply.on_end(late_s)
-        self.playing = None
-        if reply.keep_alive:
-            self._read()
-        else:
-            self._transport.close()
+        self._go_on(keep_alive=reply.keep_alive)
 
-    async def _hand_over(self, received: bytes, port: int) -> None:
-        """The client wants a tunnel: the interceptor takes its connection."""
-        with suppress(OSError):
-            await tunnel.join(self._transport, received, port=port)
-            self._connections.discard(self)
+    async def _pass_on(self, answer: Live) -> None:
+        """Write what comes, as it comes."""
+        try:
+            async for piece in answer.pieces:
+                self._write(piece)
+                await self._writable.wait()
+        except OSError as error:
+            logger.warning("replayproxy: an answer that was passed on broke off: %s", error)
+            self.hang_up()
             return
+        self._go_on(keep_alive=answer.keep_alive())
+
+    def _go_on(self, *, keep_alive: bool) -> None:
+        """The next request, if there shall be one."""
+        self.playing = None
+        if keep_alive:
+            self._read()
+            return
+        if self._tls:
+            self._transport.write(self._tls.farewell())
         self._transport.close()
 
+    def _write(self, data: bytes) -> None:
+        self._transport.write(self._tls.seal(data) if self._tls else data)
 
-async def _until(deadline: float) -> None:
-    """Sleep until then, never less: loops round their timers to the millisecond.
+    def _open_tunnel(self, request: Request) -> None:
+        """What comes next is for another host: we answer for it, whatever it is."""
+        self._tunnel_to, early = request, self._reader.rest()
+        self._write(_TUNNEL_OPEN)
+        if early:
+            self.data_received(early)
 
-    One turn of the loop even when it is late: what was apart stays apart.
-    """
-    while True:
-        remaining = deadline - time.monotonic()
-        await asyncio.sleep(max(0.0, remaining))
-        if remaining <= 0:
-            return
+    def _enter_tunnel(self, to: Request, first_byte: int) -> None:
+        """Its first byte tells what is inside."""
+        assert self._origin.certificates is not None
+        self._tunnel_to = None
+        is_tls = first_byte == tls.FIRST_BYTE
+        if is_tls:
+            self._tls = tls.Tls(self._origin.certificates.context(to.host))
+        self._reader = RequestReader(
+            scheme="https" if is_tls else "http", authority=f"{to.host}:{to.port}"
+        )
 
-
-def _parser() -> h11.Connection:
-    return h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
-
-
-def to_request(event: h11.Request, body: bytes) -> Request:
-    """The request, whether its target is a path or, as proxies are asked, a URL.
-
-    Raises:
-        ValueError: the URL or the Host header makes no sense.
-    """
-    headers: Headers = tuple(
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in event.headers.raw_items()
-    )
-    target = event.target.decode("latin-1")
-    scheme, authority = "http", header(headers, "host") or ""
-    if "://" in target.partition("?")[0]:
-        url = urlsplit(target)
-        scheme, authority = url.scheme, url.netloc.rpartition("@")[2]
-        target = target.partition("://")[2].removeprefix(url.netloc) or "/"
-    path, _, query = target.partition("?")
-    address = urlsplit(f"//{authority}")
-    try:
-        port = address.port
-    except ValueError:
-        port = None
-    return Request(
-        method=event.method.decode("latin-1"),
-        scheme=scheme,
-        host=address.hostname or "",
-        port=port or (443 if scheme == "https" else 80),
-        path=path,
-        query=query,
-        http_version=f"HTTP/{event.http_version.decode('latin-1')}",
-        headers=headers,
-        body=body,
-    )
+    def _decrypted(self, data: bytes, secured: tls.Tls) -> bytes:
+        """What the client says inside TLS; if it does not like ours, that is the end."""
+        try:
+            plain = secured.receive(data)
+        except ssl.SSLError as error:
+            self._origin.say_distrusted(error.reason or str(error))
+            self._transport.write(secured.to_send())
+            self._transport.close()
+            return b""
+        self._transport.write(secured.to_send())
+        return plain

@@ -9,21 +9,34 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
+from typing import Protocol as Interface
 
 from replayproxy import isolation, reply
 from replayproxy.errors import NotRecorded, ReplayMiss
 from replayproxy.explaining import Explanation
 from replayproxy.matching import Miss
-from replayproxy.model import Request
-from replayproxy.reply import Reply
+from replayproxy.model import Request, header
+from replayproxy.playback import ORIGINAL, Pace
+from replayproxy.reply import Live, Reply
 from replayproxy.session import Hit, Session
 
 logger = logging.getLogger(__name__)
 
-NO_INTERCEPTOR = (
-    "this replay does not intercept TLS. Start it without --upstream and with the 'proxy' extra "
-    "installed (pipx install --force 'replayproxy[all]'), or point the client's base URL here."
+NO_CERTIFICATES = (
+    "this replay cannot open TLS: that needs the 'proxy' extra (pipx install --force "
+    "'replayproxy[all]'). Or point the client's base URL here."
 )
+NO_WEBSOCKET = (
+    "WebSocket traffic is not recorded, so it cannot be replayed. Use the API's HTTP endpoints."
+)
+NO_UPSTREAM = (
+    "nothing recorded answers this request, and it is not known where it is meant to go. "
+    "Start the replay with --upstream URL, or use it as a proxy (HTTPS_PROXY)."
+)
+
+
+type PassedOn = Literal["recorded", "forwarded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +48,7 @@ class Played:
         hit: what answered it; None: nothing did.
         late_s: a hit's: how late its latest write left.
         miss: why nothing answered, if that is why; None of an error.
+        passed_on: the miss went upstream, and was recorded or not.
         message: what the client was told, if it was no hit.
     """
 
@@ -43,7 +57,22 @@ class Played:
     hit: Hit | None = None
     late_s: float | None = None
     miss: Miss | None = None
+    passed_on: PassedOn | None = None
     message: str | None = None
+
+
+class Forward(Interface):
+    """Where misses go that the user wants answered live (see forwarding.Forwarder)."""
+
+    @property
+    def passed_on(self) -> PassedOn:
+        """What becomes of them."""
+
+    def meant(self, request: Request, *, by_proxy: bool) -> Request | None:
+        """The request with the host it is meant for; None: nobody said which."""
+
+    async def send(self, request: Request, *, keep_alive: bool) -> Live:
+        """The live answer. Raises OSError."""
 
 
 class Player:
@@ -52,47 +81,43 @@ class Player:
     Args:
         explain: says more about a miss; called in a thread, one call at a time.
         on_played: is told of every request, once it is over.
-
-    Attributes:
-        interceptor_port: the loopback port that takes clients who say `CONNECT`.
+        forward: what becomes of a miss, where the user wants it to go upstream.
+            Without it nothing here could.
     """
 
     def __init__(
         self,
         session: Session,
         *,
-        speed: float = 1.0,
+        pace: Pace = ORIGINAL,
         explain: Callable[[Request], Explanation] | None = None,
         on_played: Callable[[Played], None] = lambda played: None,
+        forward: Forward | None = None,
     ) -> None:
-        self.interceptor_port: int | None = None
         self._session = session
-        self._speed = speed
+        self._pace = pace
         self._explain = explain
         self._on_played = on_played
+        self._forward = forward
         self._thread = ThreadPoolExecutor(1, "explains misses")
 
-    async def reply(self, request: Request, *, keep_alive: bool) -> Reply:
+    async def reply(self, request: Request, *, keep_alive: bool, by_proxy: bool) -> Reply | Live:
         """The recorded answer, or one that says why there is none."""
         if request.method == "CONNECT":
-            return self.refuse(NO_INTERCEPTOR, status=501)
-        token, request = isolation.split_token(request)
+            return self.refuse(NO_CERTIFICATES, status=501)
+        if (header(request.headers, "upgrade") or "").lower() == "websocket":
+            return self.refuse(NO_WEBSOCKET, status=501)
         try:
-            return self._hit(request, token, keep_alive=keep_alive)
-        except ReplayMiss as miss:
-            return await self._miss(request, token, miss, keep_alive=keep_alive)
+            token, meant = isolation.split_token(request)
+            try:
+                return self._hit(meant, token, keep_alive=keep_alive)
+            except ReplayMiss as miss:
+                return await self._missed(
+                    meant, token, miss, keep_alive=keep_alive, by_proxy=by_proxy
+                )
         except Exception as error:  # fails closed: a fault of ours is an answer, too
             logger.exception("replayproxy: a request could not be replayed")
-            message = f"this request could not be replayed: {error!r}"
-            self._on_played(Played(request=request, session=token, message=message))
-            return reply.problem(
-                request,
-                status=500,
-                mark="error",
-                message=f"replayproxy: {message}",
-                code="replayproxy_error",
-                keep_alive=False,
-            )
+            return self._failed(request, error)
 
     def refuse(self, reason: str, *, status: int = 400) -> Reply:
         """The answer to what is not a request we can take."""
@@ -105,6 +130,25 @@ class Player:
             keep_alive=False,
         )
 
+    def _failed(self, request: Request, error: Exception) -> Reply:
+        message = f"this request could not be replayed: {error!r}"
+        self._tell(Played(request=request, session="", message=message))
+        return reply.problem(
+            request,
+            status=500,
+            mark="error",
+            message=f"replayproxy: {message}",
+            code="replayproxy_error",
+            keep_alive=False,
+        )
+
+    def _tell(self, played: Played) -> None:
+        """Whoever is told must not keep the client from its answer."""
+        try:
+            self._on_played(played)
+        except Exception:
+            logger.exception("replayproxy: after a replay")
+
     def close(self) -> None:
         """Let what is being explained end."""
         self._thread.shutdown()
@@ -114,16 +158,26 @@ class Player:
         return reply.recorded(
             hit,
             request,
-            speed=self._speed,
+            pace=self._pace,
             keep_alive=keep_alive,
-            on_end=lambda late_s: self._on_played(
+            on_end=lambda late_s: self._tell(
                 Played(request=request, session=token, hit=hit, late_s=late_s)
             ),
         )
 
-    async def _miss(
-        self, request: Request, token: str, miss: ReplayMiss, *, keep_alive: bool
-    ) -> Reply:
+    async def _missed(
+        self,
+        request: Request,
+        token: str,
+        miss: ReplayMiss,
+        *,
+        keep_alive: bool,
+        by_proxy: bool,
+    ) -> Reply | Live:
+        if self._forward:
+            if meant := self._forward.meant(request, by_proxy=by_proxy):
+                return await self._passed_on(self._forward, meant, token, keep_alive=keep_alive)
+            return self._told(request, token, Miss(), NO_UPSTREAM, keep_alive=keep_alive)
         found, message = Miss(), str(miss)
         if self._explain and isinstance(miss, NotRecorded):
             try:
@@ -132,7 +186,12 @@ class Player:
                 found, message = explanation.miss, explanation.message
             except Exception:  # it is a miss all the same
                 logger.exception("replayproxy: a miss could not be explained")
-        self._on_played(Played(request=request, session=token, miss=found, message=message))
+        return self._told(request, token, found, message, keep_alive=keep_alive)
+
+    def _told(
+        self, request: Request, token: str, miss: Miss, message: str, *, keep_alive: bool
+    ) -> Reply:
+        self._tell(Played(request=request, session=token, miss=miss, message=message))
         return reply.problem(
             request,
             status=404,
@@ -141,3 +200,10 @@ class Player:
             code="replayproxy_miss",
             keep_alive=keep_alive,
         )
+
+    async def _passed_on(
+        self, forward: Forward, request: Request, token: str, *, keep_alive: bool
+    ) -> Live:
+        live = await forward.send(request, keep_alive=keep_alive)
+        self._tell(Played(request=request, session=token, passed_on=forward.passed_on))
+        return live

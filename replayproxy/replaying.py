@@ -8,8 +8,8 @@ from pathlib import Path
 
 from replayproxy.explaining import explained
 from replayproxy.matching import EXACT, MatchRules
-from replayproxy.playback import Repeat
-from replayproxy.player import Played, Player
+from replayproxy.playback import ORIGINAL, Pace, Repeat
+from replayproxy.player import Forward, Played, Player
 from replayproxy.protocols import asked
 from replayproxy.session import Session
 from replayproxy.store import Library, Replayed, ReplayLog
@@ -21,18 +21,20 @@ def opened(
     *,
     cassette: str,
     repeat: Repeat = Repeat.LAST,
-    speed: float = 1.0,
+    pace: Pace = ORIGINAL,
     rules: MatchRules = EXACT,
     upstream_host: str | None = None,
     keep_log: bool = True,
     on_played: Callable[[Played], None] = lambda played: None,
     on_progress: Callable[[int, int], None] = lambda done, of_all: None,
+    forward: Forward | None = None,
 ) -> Iterator[tuple[Player, Session]]:
     """A player for the length of a `with` block.
 
     Args:
         on_played: is told of every request once it is over.
         on_progress: is told (done, of all) while the keys of new rules are made.
+        forward: where misses go; without it nowhere.
 
     Raises:
         DatabaseError: the database cannot be used.
@@ -56,9 +58,10 @@ def opened(
 
         player = Player(
             session,
-            speed=speed,
+            pace=pace,
             explain=partial(explained, recordings=other, cassette=cassette, rules=rules),
             on_played=note,
+            forward=forward,
         )
         stack.callback(player.close)
         yield player, session
@@ -70,7 +73,7 @@ def _as_replayed(played: Played, cassette: str) -> Replayed:
         replayed_at=datetime.now(UTC),
         cassette=cassette,
         session=played.session,
-        result="hit" if hit else "miss" if miss else "error",
+        result=played.passed_on or ("hit" if hit else "miss" if miss else "error"),
         method=request.method,
         host=request.host,
         path=request.path,

@@ -4,12 +4,13 @@ Rule: what was recorded is sent; what belongs to the old connection is not.
 """
 
 import json
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from replayproxy.model import Exchange, Headers, Request, header, without
-from replayproxy.playback import Write, at, ends_whole, schedule
+from replayproxy.playback import Pace, Timeline, Write, ends_whole, schedule
 from replayproxy.protocols import detect
 from replayproxy.redaction import FINGERPRINT_PREFIX, is_kept
 from replayproxy.session import Hit
@@ -39,6 +40,8 @@ _OF_THE_CONNECTION = frozenset(
     }
 )
 
+_WAITS = frozenset({"retry-after", "retry-after-ms"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
@@ -56,11 +59,25 @@ class Reply:
     on_end: Callable[[float], None] = lambda late_s: None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """An answer that comes from elsewhere, and leaves as it comes.
+
+    Attributes:
+        pieces: of the connection's bytes, head and framing included. Raises OSError
+            where the answer breaks off.
+        keep_alive: whether the connection can be used again; asked after the last piece.
+    """
+
+    pieces: AsyncIterator[bytes]
+    keep_alive: Callable[[], bool]
+
+
 def recorded(
     hit: Hit,
     request: Request,
     *,
-    speed: float,
+    pace: Pace,
     keep_alive: bool,
     on_end: Callable[[float], None] = lambda late_s: None,
 ) -> Reply:
@@ -69,7 +86,7 @@ def recorded(
     framing = _Framing.of(exchange, request)
     keep_alive = keep_alive and framing.reusable and ends_whole(exchange)
     return Reply(
-        writes=_writes(hit, framing, speed=speed, keep_alive=keep_alive),
+        writes=_writes(hit, framing, pace=pace, keep_alive=keep_alive),
         keep_alive=keep_alive,
         on_end=on_end,
     )
@@ -116,30 +133,71 @@ class _Framing:
         return cls(has_body=True, chunked=chunked, reusable=chunked)
 
 
-def _writes(hit: Hit, framing: _Framing, *, speed: float, keep_alive: bool) -> Iterator[Write]:
+def _writes(hit: Hit, framing: _Framing, *, pace: Pace, keep_alive: bool) -> Iterator[Write]:
     exchange = hit.exchange
     assert exchange.head is not None
-    kept = tuple(
-        (name, value)
-        for name, value in without(exchange.head.headers, _OF_THE_CONNECTION)
-        if is_kept(name) or not value.startswith(FINGERPRINT_PREFIX)
+    timeline = Timeline(pace, seed=exchange.id or 0)
+    head = _head(
+        exchange.head.status,
+        exchange.head.reason,
+        (*_kept(exchange.head.headers, pace), *_added(hit, framing)),
+        keep_alive=keep_alive,
     )
-    marks: Headers = ((MARK, "hit"), (EXCHANGE_MARK, str(exchange.id)))
-    if hit.normalized:
-        marks += ((NORMALIZED_MARK, ", ".join(hit.normalized)),)
-    framed: Headers = (("Transfer-Encoding", "chunked"),) if framing.chunked else ()
-    headers: Headers = (*kept, *framed, *marks)
-    head = _head(exchange.head.status, exchange.head.reason, headers, keep_alive=keep_alive)
-    yield Write(at_s=at(exchange.head.offset_ns, speed=speed), parts=(head,))
+    yield Write(at_s=timeline.at(exchange.head.offset_ns), parts=(head,))
     if not framing.has_body:
         return
-    for write in schedule(hit.chunks, speed=speed):
-        yield Write(at_s=write.at_s, parts=_chunked(write.parts)) if framing.chunked else write
+    if framing.chunked and pace.is_instant:  # the framing keeps the chunks apart, without turns
+        yield Write(at_s=0.0, parts=_chunked(chunk.data for chunk in hit.chunks))
+    else:
+        for write in schedule(hit.chunks, timeline):
+            parts = _chunked(write.parts) if framing.chunked else write.parts
+            yield Write(at_s=write.at_s, parts=parts)
     last = (_LAST_CHUNK,) if framing.chunked and ends_whole(exchange) else ()
-    yield Write(at_s=at(exchange.end_offset_ns, speed=speed), parts=last)
+    yield Write(at_s=timeline.at(exchange.end_offset_ns), parts=last)
 
 
-def _chunked(parts: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def _kept(headers: Headers, pace: Pace) -> Headers:
+    kept = tuple(
+        (name, value)
+        for name, value in without(headers, _OF_THE_CONNECTION)
+        if is_kept(name) or not value.startswith(FINGERPRINT_PREFIX)
+    )
+    if pace.speed == 1 or not any(name.lower() in _WAITS for name, _ in kept):
+        return kept
+    return _hastened(kept, pace.speed)
+
+
+def _hastened(headers: Headers, speed: float) -> Headers:
+    """Who is told to wait before the next try waits at the speed of the replay.
+
+    SDKs take 0 seconds for "not said" and wait as they like: then milliseconds say it.
+    """
+    waits = {
+        name.lower(): _divided(value, speed) for name, value in headers if name.lower() in _WAITS
+    }
+    if "0" in waits.values():
+        waits["retry-after-ms"] = "1"
+    return (*without(headers, _WAITS), *waits.items())
+
+
+def _divided(value: str, speed: float) -> str:
+    """A date stays as it is: it has passed long since, so nobody waits for it."""
+    try:
+        return str(math.ceil(float(value) / speed))
+    except (ValueError, OverflowError):
+        return value
+
+
+def _added(hit: Hit, framing: _Framing) -> Iterator[tuple[str, str]]:
+    if framing.chunked:
+        yield "Transfer-Encoding", "chunked"
+    yield MARK, "hit"
+    yield EXCHANGE_MARK, str(hit.exchange.id)
+    if hit.normalized:
+        yield NORMALIZED_MARK, ", ".join(hit.normalized)
+
+
+def _chunked(parts: Iterable[bytes]) -> tuple[bytes, ...]:
     """Each part as one HTTP chunk (an empty one would end the body)."""
     return tuple(b"%x\r\n%b\r\n" % (len(part), part) for part in parts if part)
 

@@ -35,11 +35,8 @@ class Recordings(Interface):
     def recorded(self, key: str, *, cassette: str, prefer: Iterable[str]) -> Recorded | None:
         """What may answer this match key; of the preferred hosts, if they have any."""
 
-    def exchange(self, exchange_id: int) -> Exchange:
-        """One exchange."""
-
-    def chunks(self, exchange_id: int) -> tuple[Chunk, ...]:
-        """Its chunks."""
+    def recording(self, exchange_id: int) -> tuple[Exchange, tuple[Chunk, ...]]:
+        """One exchange and its chunks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +111,7 @@ class Session:
                 f"{named(request)}, and all were played (--repeat error). "
                 "Record more of them, or use --repeat last."
             )
-        # the chunks first: if it is deleted meanwhile there is no exchange, never an empty answer
-        chunks = self._recordings.chunks(exchange_id)
-        exchange = self._recordings.exchange(exchange_id)
+        exchange, chunks = self._recordings.recording(exchange_id)
         normalized = self._normalized(request, exchange.request)
         self.hits += 1
         self.normalized += bool(normalized)

@@ -42,6 +42,8 @@ def test_names_are_unique_and_the_rhythm_is_for_replays() -> None:
     assert len({option.name for option in OPTIONS}) == len(OPTIONS)
     assert [option.name for option in OPTIONS if not option.recording] == [
         "speed",
+        "max_gap",
+        "jitter",
         "repeat",
         "ignore",
         "normalize",

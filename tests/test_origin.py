@@ -2,20 +2,23 @@
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from replayproxy import origin
+from replayproxy import http1, origin
+from replayproxy.certificates import Authority
 from replayproxy.errors import ListenError
 from replayproxy.model import Request
 from replayproxy.origin import Origin
 from replayproxy.playback import Write
-from replayproxy.reply import Reply
+from replayproxy.reply import Live, Reply
 
 GET = b"GET /v1/models?limit=2 HTTP/1.1\r\nHost: example.com\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
@@ -30,13 +33,14 @@ def writes(*parts: bytes, apart_s: float = 0.0) -> Iterator[Write]:
 class Echo:
     """Answers with what was asked; a handler of our own, as the player is one."""
 
-    interceptor_port: int | None = None
     asked: list[Request] = field(default_factory=list)
+    by_proxy: list[bool] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    replies: dict[str, Reply] = field(default_factory=dict)
+    replies: dict[str, Reply | Live] = field(default_factory=dict)
 
-    async def reply(self, request: Request, *, keep_alive: bool) -> Reply:
+    async def reply(self, request: Request, *, keep_alive: bool, by_proxy: bool) -> Reply | Live:
         self.asked.append(request)
+        self.by_proxy.append(by_proxy)
         text = f"{request.method} {request.path} ".encode() + request.body
         answer = Reply(writes=writes(OK % (len(text), text)), keep_alive=keep_alive)
         return self.replies.get(request.path, answer)
@@ -46,7 +50,7 @@ class Echo:
         return Reply(writes=writes(REFUSED), keep_alive=False)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Client:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -65,16 +69,22 @@ class Client:
 
 
 @asynccontextmanager
-async def served(handler: Echo) -> AsyncIterator[tuple[Origin, Client]]:
+async def served(
+    handler: Echo, *, certificates: Authority | None = None
+) -> AsyncIterator[tuple[Origin, Client]]:
     """A server, and one client of it."""
-    server = Origin(handler)
-    port = await server.start("127.0.0.1", 0)
-    client = Client(**dict(zip(("reader", "writer"), await connect(port), strict=True)))
+    server = Origin(handler, certificates=certificates)
+    client = Client(*await connect(await server.start("127.0.0.1", 0)))
     try:
         yield server, client
     finally:
         client.writer.close()
         await server.close()
+
+
+def port_of(server: Origin) -> int:
+    assert server._server is not None
+    return int(server._server.sockets[0].getsockname()[1])
 
 
 async def connect(port: int) -> tuple[Any, Any]:
@@ -179,7 +189,7 @@ def test_a_head_that_never_ends_is_refused(data: bytes, monkeypatch: pytest.Monk
             client.send(data)
             assert await client.rest() == REFUSED
 
-    monkeypatch.setattr(origin, "MAX_HEAD_BYTES", 4_096)
+    monkeypatch.setattr(http1, "MAX_HEAD_BYTES", 4_096)
     asyncio.run(scenario())
 
 
@@ -193,7 +203,7 @@ def test_a_body_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) ->
             assert await client.rest() == REFUSED
         assert (handler.asked, handler.refused) == ([], ["the body is too large"])
 
-    monkeypatch.setattr(origin, "MAX_BODY_BYTES", 1_000)
+    monkeypatch.setattr(http1, "MAX_BODY_BYTES", 1_000)
     asyncio.run(scenario())
 
 
@@ -216,9 +226,9 @@ def test_each_write_is_one_of_its_own_at_its_own_time() -> None:
         handler = Echo()
         handler.replies["/s"] = Reply(writes=writes(*parts, apart_s=0.02), keep_alive=False)
         async with served(handler) as (server, _):
-            assert server._server is not None
-            port = server._server.sockets[0].getsockname()[1]
-            transport, receiver = await loop.create_connection(Receiver, "127.0.0.1", port)
+            transport, receiver = await loop.create_connection(
+                Receiver, "127.0.0.1", port_of(server)
+            )
             sent_at = loop.time()
             transport.write(b"GET /s HTTP/1.1\r\nHost: x\r\n\r\n")
             await receiver.lost.wait()
@@ -255,7 +265,7 @@ def test_an_interceptor_tells_when_the_request_was_read(said: str, leaves: bool)
             head = f"GET /s HTTP/1.1\r\nHost: x\r\n{origin.READ_AT_HEADER}: {value}\r\n\r\n"
             client.send(head.encode())
             assert await client.reader.readexactly(19) == b"HTTP/1.1 200 OK\r\n\r\n"
-            (connection,) = server._connections or [None]
+            (connection,) = server.connections or [None]
             if leaves:
                 assert await client.rest() == b"due"
             else:
@@ -283,13 +293,13 @@ def test_a_client_that_hangs_up_ends_its_reply() -> None:
         async with served(handler) as (server, client):
             client.send(b"GET /s HTTP/1.1\r\nHost: x\r\n\r\n")
             assert await client.reader.readexactly(3) == b"xxx"
-            (connection,) = server._connections
+            (connection,) = server.connections
             playing = connection.playing
             client.writer.close()
             assert playing is not None
             await asyncio.wait([playing], timeout=20)
             assert playing.cancelled()
-            assert server._connections == set()
+            assert server.connections == set()
         handler.replies.clear()
 
     asyncio.run(scenario())
@@ -309,7 +319,7 @@ def test_a_reply_that_fails_breaks_off_and_says_so(caplog: pytest.LogCaptureFixt
                 await client.rest()
 
     asyncio.run(scenario())
-    assert "a reply could not be written to its end" in caplog.text
+    assert "an answer could not be written to its end" in caplog.text
 
 
 def test_a_slow_reader_holds_up_its_own_reply_only() -> None:
@@ -326,7 +336,7 @@ def test_a_slow_reader_holds_up_its_own_reply_only() -> None:
         handler.replies["/s"] = Reply(writes=many(), keep_alive=False)
         async with served(handler) as (server, client):
             client.send(b"GET /s HTTP/1.1\r\nHost: x\r\n\r\n")
-            (connection,) = await until(lambda: server._connections)
+            (connection,) = await until(lambda: server.connections)
             await until(lambda: not connection._writable.is_set())
             assert len(produced) < 100
             read = 0
@@ -381,75 +391,75 @@ def test_closing_lets_running_replies_end_for_a_while(grace_s: float, whole: boo
     asyncio.run(scenario())
 
 
-def test_who_says_connect_is_handed_to_the_interceptor_with_all_that_was_said() -> None:
-    async def scenario() -> None:
-        said: list[bytes] = []
-
-        async def intercept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            said.append(await reader.readuntil(b"!"))
-            writer.write(b"tunnelled")
-            writer.close()
-
-        interceptor = await asyncio.start_server(intercept, "127.0.0.1", 0)
-        handler = Echo(interceptor_port=interceptor.sockets[0].getsockname()[1])
-        async with served(handler) as (server, client):
-            for byte in b"CONNECT a:443 HTTP/1.1\r\n\r\nhello":
-                client.send(bytes([byte]))
-                await asyncio.sleep(0)
-            client.send(b"!")
-            assert await client.rest() == b"tunnelled"
-            assert server._connections == set()
-        assert said == [b"CONNECT a:443 HTTP/1.1\r\n\r\nhello!"]
-        assert handler.asked == []
-        interceptor.close()
-
-    asyncio.run(scenario())
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Authority, Path]:
+    folder = tmp_path_factory.mktemp("authority")
+    return Authority(folder), folder / "mitmproxy-ca-cert.pem"
 
 
-def test_who_says_anything_else_is_served_also_where_there_is_an_interceptor() -> None:
-    async def scenario() -> None:
-        handler = Echo(interceptor_port=1)
-        async with served(handler) as (_, client):
-            for start in range(0, len(GET), 3):
-                client.send(GET[start : start + 3])
-                await asyncio.sleep(0)
-            await client.answer(b"GET /v1/models ")
-            client.send(b"C")
-            await asyncio.sleep(0)
-            client.send(b"OPY / HTTP/1.1\r\nHost: x\r\n\r\n")
-            await client.answer(b"COPY / ")
-
-    asyncio.run(scenario())
+OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-def test_an_interceptor_that_is_gone_ends_the_connection() -> None:
-    async def scenario() -> None:
-        unused = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-        port = unused.sockets[0].getsockname()[1]
-        unused.close()
-        await unused.wait_closed()
-        async with served(Echo(interceptor_port=port)) as (_, client):
-            client.send(b"CONNECT a:443 HTTP/1.1\r\n\r\n")
-            assert await client.rest() == b""
-
-    asyncio.run(scenario())
-
-
-def test_without_an_interceptor_connect_is_a_request_like_others() -> None:
+def test_inside_a_tunnel_we_answer_for_its_host_in_the_clear_and_through_tls(
+    authority: tuple[Authority, Path],
+) -> None:
     async def scenario() -> None:
         handler = Echo()
-        async with served(handler) as (_, client):
-            client.send(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n")
-            await client.answer(b"CONNECT a:443 ")
+        context = ssl.create_default_context(cafile=authority[1])
+        async with served(handler, certificates=authority[0]) as (server, client):
+            client.send(GET)  # a kept connection can still ask for a tunnel
+            await client.answer(b"GET /v1/models ")
+            client.send(b"CONNECT a.example:81 HTTP/1.1\r\nHost: a.example:81\r\n\r\n")
+            assert await client.reader.readexactly(len(OPEN)) == OPEN
+            for byte in b"GET /clear HTTP/1.0\r\n\r\n":
+                client.send(bytes([byte]))
+                await asyncio.sleep(0)
+            await client.answer(b"GET /clear ")
+
+            reader, writer = await connect(port_of(server))
+            writer.write(b"CONNECT b.example:443 HTTP/1.1\r\nHost: b.example\r\n\r\n")
+            assert await reader.readexactly(len(OPEN)) == OPEN
+            await writer.start_tls(context, server_hostname="b.example")
+            secured = Client(reader, writer)
+            for path in (b"/1", b"/2"):
+                secured.send(b"GET %b HTTP/1.1\r\nHost: b.example\r\n\r\n" % path)
+                await secured.answer(b"GET %b " % path)
+            secured.send(b"GET /3 HTTP/1.1\r\nHost: b.example\r\nConnection: close\r\n\r\n")
+            assert await secured.rest() == OK % (7, b"GET /3 ")
+        meant = [(one.scheme, one.host, one.port, one.path) for one in handler.asked]
+        assert meant == [
+            ("http", "example.com", 80, "/v1/models"),
+            ("http", "a.example", 81, "/clear"),
+            *(("https", "b.example", 443, path) for path in ("/1", "/2", "/3")),
+        ]
+        assert handler.by_proxy == [False, True, True, True, True]
 
     asyncio.run(scenario())
+
+
+def test_a_client_that_does_not_trust_us_is_told_of_and_hung_up_on(
+    authority: tuple[Authority, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with served(Echo(), certificates=authority[0]) as (server, client):
+            client.send(b"CONNECT b.example:443 HTTP/1.1\r\nHost: b.example\r\n\r\n")
+            await client.reader.readexactly(len(OPEN))
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await client.writer.start_tls(
+                    ssl.create_default_context(), server_hostname="b.example"
+                )
+            await until(lambda: not server.connections)
+
+    asyncio.run(scenario())
+    assert "does it trust our certificate authority" in caplog.text.lower()
 
 
 @pytest.mark.parametrize("body", [b"CONNECT me", b"C", b"CONNECT "])
-def test_only_what_comes_first_can_ask_for_a_tunnel(body: bytes) -> None:
+def test_a_body_that_says_connect_asks_for_no_tunnel(
+    body: bytes, authority: tuple[Authority, Path]
+) -> None:
     async def scenario() -> None:
-        handler = Echo(interceptor_port=1)  # nothing listens there
-        async with served(handler) as (_, client):
+        async with served(Echo(), certificates=authority[0]) as (_, client):
             for _ in range(2):
                 client.send(
                     b"POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
@@ -462,14 +472,47 @@ def test_only_what_comes_first_can_ask_for_a_tunnel(body: bytes) -> None:
     asyncio.run(scenario())
 
 
-def test_a_kept_connection_can_still_ask_for_a_tunnel() -> None:
+def test_without_certificates_connect_is_a_request_like_others() -> None:
     async def scenario() -> None:
-        handler = Echo(interceptor_port=1)  # nothing listens there: it ends the connection
+        handler = Echo()
         async with served(handler) as (_, client):
-            client.send(GET)
-            await client.answer(b"GET /v1/models ")
-            client.send(b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert await asyncio.wait_for(client.rest(), 10) == b""
-        assert [request.method for request in handler.asked] == ["GET"]
+            client.send(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n")
+            await client.answer(b"CONNECT a:443 ")
+        assert [request.method for request in handler.asked] == ["CONNECT"]
 
     asyncio.run(scenario())
+
+
+def passed_on(*pieces: bytes, error: OSError | None = None, keep_alive: bool = True) -> Live:
+    async def come() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+        if error:
+            raise error
+
+    return Live(pieces=come(), keep_alive=lambda: keep_alive)
+
+
+def test_what_comes_from_elsewhere_is_passed_on_and_the_connection_goes_on() -> None:
+    async def scenario() -> None:
+        handler = Echo()
+        handler.replies["/live"] = passed_on((OK % (4, b"live"))[:-2], b"ve")
+        async with served(handler) as (_, client):
+            client.send(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+            await client.answer(b"live")
+            await client.answer(b"GET /v1/models ")
+
+    asyncio.run(scenario())
+
+
+def test_what_breaks_off_elsewhere_breaks_off_here(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        handler = Echo()
+        handler.replies["/live"] = passed_on(OK % (9, b"half"), error=ConnectionError("gone"))
+        async with served(handler) as (_, client):
+            client.send(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+            with pytest.raises(ConnectionResetError):
+                await client.rest()
+
+    asyncio.run(scenario())
+    assert "broke off: gone" in caplog.text

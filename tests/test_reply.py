@@ -1,6 +1,7 @@
 """The bytes of each write of an answer, and where the connection stands after them."""
 
 import json
+import math
 from typing import Any
 
 import h11
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replayproxy.model import Chunk, Ending, Headers, Outcome, Request
-from replayproxy.playback import Write
+from replayproxy.playback import Pace, Write
 from replayproxy.redaction import FINGERPRINT_PREFIX
 from replayproxy.reply import Reply, problem, recorded
 from replayproxy.session import Hit
@@ -29,7 +30,7 @@ def reply_to(
     **exchange: Any,
 ) -> Reply:
     hit = Hit(exchange=an_exchange(head=a_head(**head or {}), **exchange), chunks=body)
-    return recorded(hit, request or a_request(), speed=speed, keep_alive=keep_alive)
+    return recorded(hit, request or a_request(), pace=Pace(speed=speed), keep_alive=keep_alive)
 
 
 def sent(reply: Reply) -> tuple[bytes, list[bytes]]:
@@ -315,3 +316,48 @@ def test_after_a_problem_the_connection_can_be_closed() -> None:
 
     assert b"\r\nConnection: close\r\n\r\n" in b"".join(write.parts)
     assert reply.keep_alive is False
+
+
+@pytest.mark.parametrize(
+    ("speed", "recorded_headers", "sent_headers"),
+    [
+        (1, [("Retry-After", "20")], [("Retry-After", "20")]),
+        (4, [("Retry-After", "19")], [("retry-after", "5")]),
+        (4, [("retry-after-ms", "10")], [("retry-after-ms", "3")]),
+        (math.inf, [("Retry-After", "20")], [("retry-after", "0"), ("retry-after-ms", "1")]),
+        (math.inf, [("retry-after-ms", "250")], [("retry-after-ms", "1")]),
+        (
+            math.inf,
+            [("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT")],
+            [("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")],
+        ),
+    ],
+)
+def test_who_is_told_to_wait_waits_at_the_speed_of_the_replay(
+    speed: float, recorded_headers: list[tuple[str, str]], sent_headers: list[tuple[str, str]]
+) -> None:
+    headers = (*recorded_headers, ("content-length", "0"))
+
+    head, _ = sent(reply_to(None, head={"status": 429, "headers": headers}, speed=speed))
+
+    assert [pair for pair in fields(head) if pair[0].lower().startswith("retry")] == sent_headers
+
+
+def test_without_waiting_a_chunked_body_leaves_at_once_with_its_chunks_apart() -> None:
+    head = {"headers": CHUNKED}
+
+    reply = reply_to(None, *ONE_TWO, head=head, end_offset_ns=5_000, speed=math.inf)
+
+    assert list(reply.writes) == [
+        Write(at_s=0, parts=(HEAD_OF_A_STREAM,)),
+        Write(at_s=0, parts=(b"3\r\none\r\n", b"4\r\ntwo!\r\n", b"5\r\nthree\r\n")),
+        Write(at_s=0, parts=(b"0\r\n\r\n",)),
+    ]
+
+
+def test_without_waiting_a_body_whose_only_borders_are_its_writes_keeps_them() -> None:
+    headers = (("content-type", "application/json"), ("Content-Length", "12"))
+
+    _, writes = sent(reply_to(None, *ONE_TWO, head={"headers": headers}, speed=math.inf))
+
+    assert writes == [b"onetwo!", b"three", b""]

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from replayproxy import config
-from replayproxy.playback import parse_speed
 
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -26,15 +25,6 @@ class _Address(click.ParamType[tuple[str, int]]):
         if not port.isdecimal() or int(port) > 65535:
             self.fail(f"{value!r} is not HOST:PORT, such as 127.0.0.1:8080", param, ctx)
         return host.strip("[]") or "127.0.0.1", int(port)
-
-
-class _Speed(click.ParamType[float]):
-    name = "speed"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        return value if isinstance(value, float) else parse_speed(str(value))
 
 
 def from_table(option: config.Option, **extra: Any) -> Decorator:
@@ -58,7 +48,9 @@ db_option = from_table(
     callback=lambda c, p, v: v.expanduser(),
 )
 cassette_option = from_table(config.CASSETTE)
-speed_option = from_table(config.SPEED, type=_Speed())
+speed_option = from_table(config.SPEED)
+max_gap_option = from_table(config.MAX_GAP)
+jitter_option = from_table(config.JITTER)
 repeat_option = from_table(config.REPEAT, type=click.Choice(config.REPEAT.choices))
 record_hosts_option = from_table(config.RECORD_HOSTS)
 record_paths_option = from_table(config.RECORD_PATHS)
@@ -71,6 +63,14 @@ ignore_option = from_table(config.IGNORE)
 normalize_option = from_table(config.NORMALIZE)
 match_on_option = from_table(config.MATCH_ON)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
+
+
+upstream_ca_option = click.option(
+    "--upstream-ca",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Authorities (PEM) that vouch for upstreams, besides the public ones.",
+)
 
 
 def listen_option(default: str) -> Decorator:

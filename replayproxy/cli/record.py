@@ -19,6 +19,7 @@ from replayproxy.cli.options import (
     record_hosts_option,
     record_paths_option,
     tag_header_option,
+    upstream_ca_option,
 )
 from replayproxy.cli.rules import Age, PruneOptions, prune_options
 from replayproxy.cli.text import byte_count, count, dollars, plural, say
@@ -38,12 +39,7 @@ from replayproxy.traffic import records_matching
     help="The API to record: clients use our address as their base URL. "
     "Without it we are a forward proxy (HTTPS_PROXY).",
 )
-@click.option(
-    "--upstream-ca",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Authorities (PEM) that vouch for upstreams, besides the public ones.",
-)
+@upstream_ca_option
 @click.option(
     "--grace",
     type=click.FloatRange(min=0),
@@ -174,8 +170,7 @@ def _introduce(db: Path, host: str, port: int, upstream: Upstream | None) -> Non
         path = upstream.path or "/v1 (or whatever path the API has)"
         say(f"base URL for clients: {url_of(host, port)}{path}")
     else:
-        certificate = serving.confdir() / "mitmproxy-ca-cert.pem"
-        say(f"proxy for clients: HTTPS_PROXY={url_of(host, port)} SSL_CERT_FILE={certificate}")
+        serving.say_proxy(host, port)
     serving.say_listening("record", host, port)
 
 

@@ -1,4 +1,4 @@
-"""`replayproxy replay`: answers from recordings, never from upstream."""
+"""`replayproxy replay`: answers from recordings, and never from upstream unless told so."""
 
 import importlib.util
 from collections.abc import AsyncIterator
@@ -9,22 +9,28 @@ import click
 
 from replayproxy.address import Upstream, parse_upstream, url_of
 from replayproxy.cli import serving
+from replayproxy.cli.extras import require
 from replayproxy.cli.options import (
     cassette_option,
     db_option,
     ignore_option,
+    jitter_option,
     listen_option,
     match_on_option,
+    max_gap_option,
     no_replay_log_option,
     normalize_option,
     repeat_option,
     speed_option,
+    upstream_ca_option,
 )
 from replayproxy.cli.progress import progress
 from replayproxy.cli.text import plural, say
+from replayproxy.errors import UsageError
 from replayproxy.matching import MatchRules
-from replayproxy.playback import Repeat
-from replayproxy.player import Played
+from replayproxy.origin import Certificates
+from replayproxy.playback import Pace, Repeat, parse_pace
+from replayproxy.player import Forward, Played
 from replayproxy.settings_file import match_rules
 
 
@@ -35,10 +41,21 @@ from replayproxy.settings_file import match_rules
 @click.option(
     "--upstream",
     metavar="URL",
-    help="The API that clients think they talk to: its recordings are preferred. Nothing is "
-    "ever sent to it. With it, only base-URL clients are served.",
+    help="The API that base-URL clients think they talk to: its recordings are preferred. "
+    "Nothing is sent to it, unless --on-miss says so.",
 )
+@click.option(
+    "--on-miss",
+    type=click.Choice(["error", "record", "forward"]),
+    default="error",
+    show_default=True,
+    help="What becomes of a request that was not recorded: a 404 that explains it; or it goes "
+    "upstream, and is recorded into the cassette (for later replays), or not.",
+)
+@upstream_ca_option
 @speed_option
+@max_gap_option
+@jitter_option
 @repeat_option
 @ignore_option
 @normalize_option
@@ -51,7 +68,11 @@ def replay(
     cassette: str,
     listen: tuple[str, int],
     upstream: str | None,
-    speed: float,
+    on_miss: str,
+    upstream_ca: Path | None,
+    speed: str,
+    max_gap: str,
+    jitter: str,
     repeat: str,
     ignore: tuple[str, ...],
     normalize: tuple[str, ...],
@@ -62,23 +83,32 @@ def replay(
     """Answer requests from recordings: same bytes, same rhythm, no network.
 
     A request that was not recorded gets a 404 that names the closest recording
-    and where it differs. No connection upstream is ever made.
+    and where it differs. No connection upstream is made, unless --on-miss asks
+    for it.
 
     \b
     replayproxy replay
     OPENAI_BASE_URL=http://127.0.0.1:8080/v1 ./app
     HTTPS_PROXY=http://127.0.0.1:8080 \\
       SSL_CERT_FILE=~/.replayproxy/mitmproxy-ca-cert.pem ./app
+    \b
+    Record only what is new:
+      replayproxy replay --on-miss record --upstream https://api.aigateway.sh
     """
     serving.check_exposure(listen[0], expose=expose)
-    to = parse_upstream(upstream) if upstream else None
+    if on_miss != "error":
+        require("mitmproxy", feature=f"replayproxy replay --on-miss {on_miss}", extra="proxy")
+    elif upstream_ca:
+        raise UsageError("--upstream-ca is for upstreams, and a replay without --on-miss has none.")
     serving.run(
         _replay(
             db=db,
             cassette=cassette,
             listen=listen,
-            upstream=to,
-            speed=speed,
+            upstream=parse_upstream(upstream) if upstream else None,
+            on_miss=on_miss,
+            upstream_ca=upstream_ca,
+            pace=parse_pace(speed=speed, max_gap=max_gap, jitter=jitter),
             repeat=Repeat(repeat),
             rules=match_rules(db, ignore=ignore, normalize=normalize, on=match_on),
             keep_log=not no_replay_log,
@@ -92,7 +122,9 @@ async def _replay(
     cassette: str,
     listen: tuple[str, int],
     upstream: Upstream | None,
-    speed: float,
+    on_miss: str,
+    upstream_ca: Path | None,
+    pace: Pace,
     repeat: Repeat,
     rules: MatchRules,
     keep_log: bool,
@@ -102,57 +134,121 @@ async def _replay(
     from replayproxy.stopping import StopSignals
 
     stop = StopSignals()
+    tally = _Tally()
     async with AsyncExitStack() as stack:
+        forward = None
+        if on_miss != "error":
+            forward = await stack.enter_async_context(
+                _live(db, cassette, upstream, upstream_ca, records=on_miss == "record")
+            )
         with progress("Making match keys for these rules") as on_progress:
             player, session = stack.enter_context(
                 replaying.opened(
                     db,
                     cassette=cassette,
                     repeat=repeat,
-                    speed=speed,
+                    pace=pace,
                     rules=rules,
                     upstream_host=upstream.host if upstream else None,
                     keep_log=keep_log,
-                    on_played=_say_misses,
+                    on_played=tally.add,
                     on_progress=on_progress,
+                    forward=forward,
                 )
             )
-        origin = Origin(player)
+        certificates = _certificates()
+        origin = Origin(player, certificates=certificates)
         port = await origin.start(*listen)
         stack.push_async_callback(origin.close)
-        if upstream is None and importlib.util.find_spec("mitmproxy"):
-            player.interceptor_port = await stack.enter_async_context(_interceptor(port))
-        _introduce(db, listen[0], port, upstream)
+        _introduce(db, listen[0], port, upstream, tunnels=certificates is not None)
         await stop.asked.wait()
-    by_rules = f" ({session.normalized} by rules)" if session.normalized else ""
-    misses = plural(session.misses, "miss", "misses")
-    say(f"replayed {plural(session.hits, 'exchange')}{by_rules}, {misses}")
+    say(tally.summary(by_rules=session.normalized))
 
 
-def _say_misses(played: Played) -> None:
-    if played.miss:
-        say(f"miss: {played.message}")
+class _Tally:
+    """What became of the requests, for the last line."""
+
+    def __init__(self) -> None:
+        self._hits = self._misses = 0
+        self._passed_on: dict[str, int] = {}
+
+    def add(self, played: Played) -> None:
+        if played.hit:
+            self._hits += 1
+        elif played.passed_on:
+            self._passed_on[played.passed_on] = self._passed_on.get(played.passed_on, 0) + 1
+        elif played.miss:
+            self._misses += 1
+            say(f"miss: {played.message}")
+
+    def summary(self, *, by_rules: int) -> str:
+        replayed = f"replayed {plural(self._hits, 'exchange')}"
+        if by_rules:
+            replayed += f" ({by_rules} by rules)"
+        passed_on = (
+            f"{plural(number, 'miss', 'misses')} {how}" for how, number in self._passed_on.items()
+        )
+        missed = () if self._passed_on and not self._misses else (self._misses,)
+        misses = (plural(number, "miss", "misses") for number in missed)
+        return ", ".join((replayed, *passed_on, *misses))
 
 
 @asynccontextmanager
-async def _interceptor(player_port: int) -> AsyncIterator[int]:
-    """Mitmproxy for the clients that say CONNECT: it opens their TLS and asks the player."""
+async def _live(
+    db: Path,
+    cassette: str,
+    upstream: Upstream | None,
+    upstream_ca: Path | None,
+    *,
+    records: bool,
+) -> AsyncIterator[Forward]:
+    """The way upstream, for misses."""
     from replayproxy import proxy
+    from replayproxy.forwarding import Forwarder
+    from replayproxy.pricing import priced
+    from replayproxy.store import Writer
 
-    replayer = proxy.load_addon("replayer").Replayer(player_port)
-    async with proxy.running(
-        [replayer],
-        mode="regular",
-        host="127.0.0.1",
-        port=0,
-        settings={"http2": False},  # mitmproxy runs but five streams of one HTTP/2 connection
-        confdir=serving.confdir(),
-    ) as server:
-        yield server.port
+    writer = Writer(db, enrich=priced) if records else None
+    recorders = []
+    if writer:
+        make = proxy.load_addon("recorder").Recorder
+        # whatever was not found shall be found the next time
+        recorders.append(make(writer, cassette=cassette, records=lambda host, path: True))
+    try:
+        async with proxy.running(
+            recorders,
+            mode="regular",
+            host="127.0.0.1",
+            port=0,
+            settings={},
+            confdir=serving.confdir(),
+            upstream_ca=upstream_ca,
+        ) as server:
+            yield Forwarder(
+                proxy_port=server.port,
+                upstream=upstream,
+                passed_on="recorded" if writer else "forwarded",
+            )
+    finally:
+        if writer:
+            writer.close()
+            if writer.not_recorded:
+                say(f"{plural(writer.not_recorded, 'exchange')} NOT recorded (see above)")
 
 
-def _introduce(db: Path, host: str, port: int, upstream: Upstream | None) -> None:
+def _certificates() -> Certificates | None:
+    """What TLS is opened with, where that can be had."""
+    if importlib.util.find_spec("mitmproxy") is None:
+        return None
+    from replayproxy.certificates import Authority
+
+    return Authority(serving.confdir())
+
+
+def _introduce(db: Path, host: str, port: int, upstream: Upstream | None, *, tunnels: bool) -> None:
     say(f"replaying from {db}")
     path = upstream.path if upstream and upstream.path else "/v1 (or whatever path the API has)"
     say(f"base URL for clients: {url_of(host, port)}{path}")
+    if tunnels:
+        serving.say_proxy(host, port)
     serving.say_listening("replay", host, port)

@@ -38,6 +38,12 @@ def say_listening(command: str, host: str, port: int) -> None:
     say(f"replayproxy {command}: listening on {url_of(host, port)}")
 
 
+def say_proxy(host: str, port: int) -> None:
+    """What a client that knows no base URL has to be told."""
+    certificate = confdir() / "mitmproxy-ca-cert.pem"
+    say(f"proxy for clients: HTTPS_PROXY={url_of(host, port)} SSL_CERT_FILE={certificate}")
+
+
 def run[T](main: Coroutine[object, object, T]) -> T:
     """Run until it returns, on uvloop where that is installed."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)

@@ -65,7 +65,7 @@ class Gateway:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-    async def reply(self, request: Request, *, keep_alive: bool) -> Reply:
+    async def reply(self, request: Request, *, keep_alive: bool, by_proxy: bool) -> Reply:
         """Answers `POST .../chat/completions`, streamed or not."""
         asked = parse_json(request.body)
         if not isinstance(asked, dict) or not request.path.endswith("/chat/completions"):

@@ -1,13 +1,15 @@
 """A database as a replay sees it: what may answer a request, and what is like it."""
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from replayproxy.errors import DatabaseError
+from replayproxy.errors import DatabaseError, UnknownExchangeError
 from replayproxy.matching import MatchRules, prefix
-from replayproxy.model import Exchange, Request
+from replayproxy.model import Chunk, Exchange, Request
 from replayproxy.protocols import asked
 from replayproxy.redaction import redact_request
 from replayproxy.store import match_index
@@ -16,13 +18,17 @@ from replayproxy.store.connection import (
     known_fingerprint_key,
     open_for_writing,
 )
-from replayproxy.store.exchange_rows import read_exchange
+from replayproxy.store.exchange_rows import read_chunks, read_exchange
 from replayproxy.store.reader import Store
 
 _PLAYABLE = """id <= :newest
   AND EXISTS (SELECT 1 FROM match_keys WHERE match_keys.exchange_id = exchanges.id)"""
 _LIKE_IT = 30
 _COMPARED_BYTES = 2_000_000
+_AT_HAND_BYTES = 32_000_000
+_FOUND = 10_000
+_CHUNK_BYTES = 100
+"""What a chunk takes beside its bytes."""
 
 
 class Library(Store):
@@ -36,6 +42,8 @@ class Library(Store):
         self._temporary: set[str] = set()
         """What the keys begin with that could not be kept in the file."""
         self._fingerprint_key: bytes | None = None
+        self._recent = _Recent()
+        self._found = lru_cache(_FOUND)(self._find)  # it sees no exchange that comes later
 
     def prepare(
         self,
@@ -80,6 +88,11 @@ class Library(Store):
         self, key: str, *, cassette: str, prefer: Iterable[str]
     ) -> match_index.Recorded | None:
         """What may answer this key, in recorded order; of the preferred hosts, if they have any."""
+        return self._found(key, cassette, tuple(prefer))
+
+    def _find(
+        self, key: str, cassette: str, prefer: tuple[str, ...]
+    ) -> match_index.Recorded | None:
         kind = key[: key.index(":") + 1]
         with as_database_error(self.path):
             return match_index.find(
@@ -91,6 +104,22 @@ class Library(Store):
                 newest=self._newest,
                 table=match_index.TEMPORARY if kind in self._temporary else "match_keys",
             )
+
+    def recording(self, exchange_id: int) -> tuple[Exchange, tuple[Chunk, ...]]:
+        """One exchange and its chunks; what was asked for lately is still at hand.
+
+        Raises:
+            UnknownExchangeError: it was deleted meanwhile.
+        """
+        if found := self._recent.get(exchange_id):
+            return found
+        with as_database_error(self.path), self._one_state():
+            exchange = read_exchange(self._connection, exchange_id)
+            chunks = read_chunks(self._connection, exchange_id)
+        if exchange is None:
+            raise UnknownExchangeError(exchange_id=exchange_id, path=self.path)
+        self._recent.put(exchange_id, (exchange, chunks))
+        return exchange, chunks
 
     def as_stored(self, request: Request) -> Request:
         """The request as it is stored: its secrets are fingerprints."""
@@ -140,3 +169,29 @@ class Library(Store):
             {**values, "limit": _LIKE_IT, "newest": self._newest},
         )
         return [row[0] for row in found]
+
+
+class _Recent:
+    """The recordings asked for last, up to a size: memory does not grow with the database."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[int, tuple[Exchange, tuple[Chunk, ...]]] = OrderedDict()
+        self._size = 0
+
+    def get(self, exchange_id: int) -> tuple[Exchange, tuple[Chunk, ...]] | None:
+        found = self._found.get(exchange_id)
+        if found:
+            self._found.move_to_end(exchange_id)
+        return found
+
+    def put(self, exchange_id: int, found: tuple[Exchange, tuple[Chunk, ...]]) -> None:
+        self._found[exchange_id] = found
+        self._size += _size(found)
+        while self._size > _AT_HAND_BYTES:
+            _, dropped = self._found.popitem(last=False)
+            self._size -= _size(dropped)
+
+
+def _size(found: tuple[Exchange, tuple[Chunk, ...]]) -> int:
+    exchange, chunks = found
+    return len(exchange.request.body) + exchange.response_bytes + _CHUNK_BYTES * (1 + len(chunks))

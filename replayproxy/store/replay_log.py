@@ -5,11 +5,11 @@ where the file cannot be written there is no log.
 """
 
 import logging
-import queue
 import sqlite3
 import threading
+from collections import deque
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -31,8 +31,8 @@ VALUES (:replayed_at, :cassette, :session, :result,
   (SELECT id FROM exchanges WHERE id = :exchange_id), -- unless it was deleted meanwhile
   :normalized, :late_ms, :method, :host, :path, :request_model,
   (SELECT id FROM exchanges WHERE id = :closest_id), :message)"""
-_BATCH = 500
-_QUEUED = 100_000
+GATHER_S = 0.2
+_WAITING = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,61 +64,62 @@ class Replayed:
 
 
 class ReplayLog:
-    """Writes them as they come. `close()` waits for the last."""
+    """Writes them as they come, a moment later. `close()` waits for the last."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._queue: queue.Queue[Replayed | None] = queue.Queue(_QUEUED)
+        self._waiting: deque[Replayed] = deque()
+        self._news = threading.Event()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="replay log", daemon=True)
         self._thread.start()
 
     def add(self, replayed: Replayed) -> None:
         """Note it; at once, whatever the file does."""
-        try:
-            self._queue.put_nowait(replayed)
-        except queue.Full:
-            pass  # the file is locked for long: newer ones are not worth more memory
+        if len(self._waiting) < _WAITING:  # else it is locked for long
+            self._waiting.append(replayed)
+        if not self._news.is_set():
+            self._news.set()
 
     def close(self) -> None:
         """Write what is left."""
-        self._queue.put(None)
+        self._closing.set()
+        self._news.set()
         self._thread.join()
 
     def _run(self) -> None:
-        first = self._queue.get()
-        if first is None:
-            return
         try:
-            with closing(open_for_writing(self._path).conn) as connection:
-                self._write(connection, first)
+            self._news.wait()
+            if self._waiting:  # what was never replayed from is not even opened
+                with closing(open_for_writing(self._path).conn) as connection:
+                    self._write(connection)
         except (DatabaseError, sqlite3.Error) as error:
-            logger.info("replayproxy: what is replayed is not logged: %s", error)
-            while self._queue.get() is not None:
-                pass
+            self._give_up(logging.INFO, error)
+        except Exception as error:  # noqa: BLE001 (a fault of ours is no reason to stop a replay)
+            self._give_up(logging.ERROR, error)
 
-    def _write(self, connection: sqlite3.Connection, first: Replayed) -> None:
+    def _give_up(self, level: int, error: Exception) -> None:
+        logger.log(level, "replayproxy: what is replayed is not logged: %s", error)
+        self._waiting = deque(maxlen=0)
+
+    def _write(self, connection: sqlite3.Connection) -> None:
         with connection:
             connection.execute(
                 "DELETE FROM replays WHERE id <= (SELECT max(id) FROM replays) - ?", [KEPT]
             )
-        some: list[Replayed] = [first]
-        while some:
-            ended = False
-            while not self._queue.empty() and len(some) < _BATCH and not ended:
-                item = self._queue.get()
-                ended = item is None
-                if item:
-                    some.append(item)
+        ending = False
+        while not ending:
+            self._news.wait()
+            ending = self._closing.wait(GATHER_S)  # so that many share a transaction
+            self._news.clear()
+            some = [self._waiting.popleft() for _ in range(len(self._waiting))]
             with connection:
                 connection.executemany(_INSERT, map(_columns, some))
-            some = []
-            if not ended and (item := self._queue.get()):
-                some = [item]
 
 
 def _columns(replayed: Replayed) -> dict[str, object]:
     return {
-        **asdict(replayed),
+        **{name: getattr(replayed, name) for name in replayed.__slots__},
         "replayed_at": rows.to_timestamp(replayed.replayed_at),
         "normalized": ", ".join(replayed.normalized) or None,
     }

@@ -1,11 +1,11 @@
 """Recording fails open: a fault anywhere in the recorder changes no byte for the client."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.commands import Child, body_of, listed
+from tests.end_to_end.faults import faulty
 from tests.end_to_end.upstream import Upstream, streamed
 from tests.end_to_end.wire import Answer, post
 
@@ -14,45 +14,6 @@ ASK = {"model": "gpt-x", "stream": True, "messages": []}
 EVENT = b'data: {"model":"gpt-x","choices":[{"index":0,"delta":{"content":"%d"}}]}\n\n'
 CHUNKS = [*(EVENT % number for number in range(8)), b"data: [DONE]\n\n"]
 REQUESTS = 3
-
-# The real command, with one function made to fail at its n-th call.
-FAULTY_COMMAND = """
-import importlib, sys
-
-from replayproxy import proxy
-from replayproxy.cli import main
-
-where, name, nth = sys.argv[1], sys.argv[2], int(sys.argv[3])
-
-def break_it(module):
-    *path, last = name.split(".")
-    owner = module
-    for part in path:
-        owner = getattr(owner, part)
-    original, calls = getattr(owner, last), 0
-
-    def faulty(*arguments, **more):
-        nonlocal calls
-        calls += 1
-        if calls == nth:
-            raise RuntimeError("injected")
-        return original(*arguments, **more)
-
-    setattr(owner, last, faulty)
-
-if where == "recorder":
-    load_addon = proxy.load_addon
-
-    def load_broken(addon):
-        module = load_addon(addon)
-        break_it(module)
-        return module
-
-    proxy.load_addon = load_broken
-else:
-    break_it(importlib.import_module(where))
-main(sys.argv[4:])
-"""
 
 FAULTS = [
     ("recorder", "to_request"),
@@ -87,14 +48,11 @@ FAULTS_OF_THE_WRITER = [
 
 
 def ask_through(fault: tuple[str, str], nth: int, folder: Path) -> tuple[list[Answer], Child]:
-    with Upstream(lambda request: streamed(CHUNKS)) as upstream:
-        command = [sys.executable, "-c", FAULTY_COMMAND, *fault, str(nth)]
-        arguments = ["record", "--upstream", upstream.origin, "--listen", "127.0.0.1:0"]
-        child = Child([*command, *arguments], cwd=folder, announces="listening on ")
-        try:
-            answers = [post(child.url + PATH, ASK) for _ in range(REQUESTS)]
-        finally:
-            child.stop()
+    with (
+        Upstream(lambda request: streamed(CHUNKS)) as upstream,
+        faulty(fault, nth, "record", "--upstream", upstream.origin, cwd=folder) as child,
+    ):
+        answers = [post(child.url + PATH, ASK) for _ in range(REQUESTS)]
     return answers, child
 
 

@@ -1,0 +1,136 @@
+"""Misses that the user wants answered live: sent upstream, through a proxy of ours.
+
+Rule: nothing comes here unless `--on-miss` says so, and nothing but a miss. The proxy
+is mitmproxy on a loopback port, with the recorder in it or without.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace
+
+import h11
+
+from replayproxy.address import Upstream, bracketed
+from replayproxy.http1 import MAX_HEAD_BYTES
+from replayproxy.model import Headers, Request, without
+from replayproxy.player import PassedOn
+from replayproxy.reply import MARK, Live
+
+_AT_ONCE = 64 * 1024
+_END_OF_HEAD = b"\r\n\r\n"
+_NOT_SENT = frozenset(
+    {"connection", "expect", "keep-alive", "proxy-authorization", "proxy-connection", "te",
+     "transfer-encoding", "upgrade"}
+)  # fmt: skip
+
+
+class Forwarder:
+    """A `player.Forward`.
+
+    Args:
+        proxy_port: of the proxy on the loopback that is asked.
+        upstream: where base-URL clients mean to go.
+    """
+
+    def __init__(self, *, proxy_port: int, upstream: Upstream | None, passed_on: PassedOn) -> None:
+        self.passed_on = passed_on
+        self._proxy_port = proxy_port
+        self._upstream = upstream
+
+    def meant(self, request: Request, *, by_proxy: bool) -> Request | None:
+        """The request with the host it is meant for; None: nobody said which."""
+        if by_proxy:
+            return request
+        if self._upstream is None:
+            return None
+        to = self._upstream
+        return replace(request, scheme=to.scheme, host=to.host, port=to.port)
+
+    async def send(self, request: Request, *, keep_alive: bool) -> Live:
+        """Ask the proxy.
+
+        Raises:
+            OSError: it does not answer the door; by the pieces, if the answer breaks off.
+        """
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self._proxy_port, limit=MAX_HEAD_BYTES
+        )
+        writer.write(_as_proxies_are_asked(request))
+        answer = _Answer(request.method)
+        return Live(
+            pieces=_passed_on(reader, writer, answer, mark=f"{MARK}: {self.passed_on}".encode()),
+            keep_alive=lambda: keep_alive and answer.is_reusable,
+        )
+
+
+class _Answer:
+    """Follows an answer's framing, to tell where it ends; its bytes pass beside it."""
+
+    def __init__(self, method: str) -> None:
+        self._parser = h11.Connection(h11.CLIENT)
+        self._parser.send(h11.Request(method=method, target="/", headers=[("host", "any")]))
+        self._parser.send(h11.EndOfMessage())
+
+    def receive(self, data: bytes) -> None:
+        """Bytes have come; none: no more will."""
+        try:
+            self._parser.receive_data(data)
+            while not self.has_ended and self._parser.next_event() is not h11.NEED_DATA:
+                pass
+        except h11.RemoteProtocolError as error:
+            raise ConnectionError(f"the upstream's answer is not whole: {error}") from error
+
+    @property
+    def has_ended(self) -> bool:
+        return self._parser.their_state not in {h11.SEND_RESPONSE, h11.SEND_BODY}
+
+    @property
+    def is_reusable(self) -> bool:
+        return self._parser.their_state is h11.DONE
+
+
+async def _passed_on(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: _Answer, *, mark: bytes
+) -> AsyncIterator[bytes]:
+    """The answer's bytes as they come, with our mark in its head."""
+    with closing(writer):
+        head = await _head(reader)
+        answer.receive(head)
+        yield head.removesuffix(b"\r\n") + mark + _END_OF_HEAD
+        while not answer.has_ended:
+            data = await reader.read(_AT_ONCE)
+            answer.receive(data)
+            if data:
+                yield data
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    """Of the answer itself: interim ones were for our ears only."""
+    try:
+        while (head := await reader.readuntil(_END_OF_HEAD)).startswith(b"HTTP/1.1 1"):
+            pass
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        raise ConnectionError(f"the upstream gave no answer: {error}") from error
+    return head
+
+
+def _as_proxies_are_asked(request: Request) -> bytes:
+    """With the whole URL in the request line, and no word about our own connection."""
+    default = {"http": 80, "https": 443}.get(request.scheme)
+    authority = bracketed(request.host)
+    if request.port != default:
+        authority += f":{request.port}"
+    kept: Headers = tuple(
+        (name, value)
+        for name, value in without(request.headers, {*_NOT_SENT, "host", "content-length"})
+        if not name.lower().startswith(f"{MARK}-")
+    )
+    if request.body or request.method in {"POST", "PUT", "PATCH"}:
+        kept += (("Content-Length", str(len(request.body))),)
+    lines = [
+        f"{request.method} {request.scheme}://{authority}{request.target} HTTP/1.1",
+        f"Host: {authority}",
+        *(f"{name}: {value}" for name, value in kept),
+    ]
+    return "\r\n".join(lines).encode("latin-1") + _END_OF_HEAD + request.body
