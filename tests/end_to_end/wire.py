@@ -124,6 +124,9 @@ def _until_close(answer: Answer) -> bool:
 
 def _take(answer: Answer, buffer: bytes, now: float) -> bytes:
     """Move what is whole from the buffer to the answer; returns the rest."""
+    if answer.status in {204, 304}:
+        answer.whole = True
+        return buffer
     if "chunked" not in answer.headers.get("transfer-encoding", ""):
         if buffer:
             answer.chunks.append(buffer)
