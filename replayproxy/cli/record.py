@@ -21,10 +21,12 @@ from replayproxy.cli.options import (
     tag_header_option,
     upstream_ca_option,
 )
+from replayproxy.cli.replacing import Replacement
 from replayproxy.cli.rules import Age, PruneOptions, prune_options
 from replayproxy.cli.text import byte_count, count, dollars, plural, say
+from replayproxy.errors import UsageError
 from replayproxy.key_shapes import KeyTally
-from replayproxy.model import Exchange
+from replayproxy.model import Exchange, Outcome
 from replayproxy.recording import Policy
 from replayproxy.traffic import records_matching
 
@@ -48,6 +50,11 @@ from replayproxy.traffic import records_matching
     metavar="SECONDS",
     help="How long running streams may go on after Ctrl-C or SIGTERM.",
 )
+@click.option(
+    "--rerecord",
+    is_flag=True,
+    help="Replace the cassette: what it holds now goes at the end, if this run was recorded.",
+)
 @record_hosts_option
 @record_paths_option
 @tag_header_option
@@ -62,6 +69,7 @@ def record(
     upstream: str | None,
     upstream_ca: Path | None,
     grace: float,
+    rerecord: bool,
     record_hosts: str,
     record_paths: str,
     tag_header: str,
@@ -75,7 +83,9 @@ def record(
 
     The traffic is not changed, delayed or held up, whatever becomes of the
     recording. Ctrl-C ends it; the exit code is 1 if something was not recorded.
-    The --prune options are about exchanges of the same cassette only.
+    The --prune options are about exchanges of the same cassette only, and so is
+    --rerecord: the old ones stay if the run is killed, recorded no good answer, or
+    lost an exchange (exit code 1).
 
     \b
     A client with a base URL:
@@ -87,8 +97,13 @@ def record(
         SSL_CERT_FILE=~/.replayproxy/mitmproxy-ca-cert.pem ./app
     """
     require("mitmproxy", feature="replayproxy record", extra="proxy")
+    if rerecord and no_bodies:
+        raise UsageError(
+            "--rerecord would replace recordings by some that cannot be replayed (--no-bodies). "
+            "Leave one of the two out."
+        )
     serving.check_exposure(listen[0], expose=expose)
-    not_recorded = serving.run(
+    all_is_well = serving.run(
         _record(
             db=db,
             cassette=cassette,
@@ -97,6 +112,7 @@ def record(
             upstream_ca=upstream_ca,
             expose=expose,
             grace_s=grace,
+            rerecord=rerecord,
             # what goes to the upstream that was named is recorded, all of it
             records=records_matching("*" if upstream else record_hosts, record_paths),
             policy=Policy(tag_header=tag_header, keep_bodies=not no_bodies),
@@ -108,7 +124,7 @@ def record(
             ),
         )
     )
-    raise SystemExit(1 if not_recorded else 0)
+    raise SystemExit(0 if all_is_well else 1)
 
 
 async def _record(
@@ -120,11 +136,12 @@ async def _record(
     upstream_ca: Path | None,
     expose: bool,
     grace_s: float,
+    rerecord: bool,
     records: Callable[[str, str], bool],
     policy: Policy,
     pruning: PruneOptions,
-) -> int:
-    """Serve until told to stop; returns how many exchanges were lost."""
+) -> bool:
+    """Serve until told to stop; False if an exchange was lost, or the cassette not replaced."""
     from replayproxy import proxy
     from replayproxy.pricing import priced
     from replayproxy.stopping import StopSignals
@@ -135,6 +152,7 @@ async def _record(
     upkeep = Upkeep(db, lambda: pruning.at(datetime.now(UTC))) if pruning else None
     writer = Writer(db, policy=policy, enrich=priced, on_stored=total.add, upkeep=upkeep)
     try:
+        replacement = Replacement(db, cassette) if rerecord else None
         if writer.interrupted_before:
             left = plural(writer.interrupted_before, "exchange")
             say(f"{left} of a recorder that was killed: marked interrupted")
@@ -161,7 +179,10 @@ async def _record(
         freed = byte_count(upkeep.bytes_freed)
         say(f"pruned {plural(upkeep.exchanges, 'exchange')}; {freed} given back")
     say(total.summary(db, writer.recorded, writer.not_recorded))
-    return writer.not_recorded
+    replaced = replacement is None or replacement.finish(
+        good=total.good, not_recorded=writer.not_recorded
+    )
+    return replaced and not writer.not_recorded
 
 
 def _introduce(db: Path, host: str, port: int, upstream: Upstream | None) -> None:
@@ -187,14 +208,21 @@ _UNKNOWN_AUTHORITY = "Certificate verify failed"  # mitmproxy's words
 
 
 class _Total:
-    """What a run recorded, for its last line; and what kept it from recording more."""
+    """What a run recorded, for its last line; and what kept it from recording more.
+
+    Attributes:
+        good: answers that came whole and were no errors.
+    """
 
     def __init__(self) -> None:
+        self.good = 0
         self._tokens = 0
         self._cost = Decimal(0)
         self._named_unknown_authority = False
 
     def add(self, exchange: Exchange) -> None:
+        if exchange.outcome is Outcome.COMPLETED and not exchange.error and exchange.head:
+            self.good += exchange.head.status < 400
         self._tokens += exchange.usage.input_tokens or 0
         self._tokens += exchange.usage.output_tokens or 0
         self._cost += exchange.cost_usd or 0

@@ -117,6 +117,14 @@ class Store:
             ).fetchall()
         return [(key, MatchRules.from_json(rules) if rules else EXACT) for key, rules in found]
 
+    def newest_id(self, *, cassette: str) -> int | None:
+        """The id of the cassette's newest exchange; later ones will have greater ids."""
+        with as_database_error(self.path):
+            found: tuple[int | None] = self._connection.execute(
+                "SELECT max(id) FROM exchanges WHERE cassette = ?", [cassette]
+            ).fetchone()
+        return found[0]
+
     def cassettes(self) -> list[str]:
         """The names of all cassettes."""
         with as_database_error(self.path):

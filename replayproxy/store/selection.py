@@ -24,12 +24,14 @@ class Rules:
     Attributes:
         before: those that started earlier than this.
         keep: all but so many of the newest.
+        up_to: what was recorded no later than the exchange of this id.
         max_bytes: the oldest, until the file is no larger than this.
         cassette: the rules are about this cassette only; None: about all.
     """
 
     before: datetime | None = None
     keep: int | None = None
+    up_to: int | None = None
     max_bytes: int | None = None
     cassette: str | None = None
 
@@ -112,6 +114,9 @@ class Selection:
         if rules.keep is not None:
             conditions.append("id <= :newest_to_go")
             values["newest_to_go"] = self._newest_to_go(rules.keep)
+        if rules.up_to is not None:
+            conditions.append("id <= :up_to")
+            values["up_to"] = rules.up_to
         if not conditions:
             return []
         return self._connection.execute(
