@@ -7,6 +7,7 @@
     |- ReplayMiss               a request has no recorded answer (left)           (1)
     |  `- NotRecorded           nothing was recorded that answers it              (1)
     |- UnknownExchangeError     no exchange has this id                           (1)
+    |- UnansweredError          an upstream gave no whole answer                  (1)
     `- DatabaseError            the database cannot be used                       (3)
 
 Fields come first, text second: `str(error)` is one line for a person.
@@ -72,6 +73,10 @@ class UnknownExchangeError(ReplayproxyError):
             f"{path} has no exchange {exchange_id}. See what is there with: "
             f"replayproxy list --db {path}"
         )
+
+
+class UnansweredError(ReplayproxyError):
+    """A request of ours got no whole answer; the message says why."""
 
 
 class DatabaseError(ReplayproxyError):

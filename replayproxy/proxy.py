@@ -153,16 +153,16 @@ def _trusted(upstream_ca: Path | None) -> Iterator[str | None]:
         yield None
         return
     try:
-        more = upstream_ca.read_text()
-        ssl.create_default_context(cadata=more)
+        ssl.create_default_context(cafile=upstream_ca)
+        more = upstream_ca.read_bytes()
     except ssl.SSLError as error:
         raise UsageError(
             f"--upstream-ca {upstream_ca} holds no certificate in PEM form: {error}"
         ) from error
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
         raise UsageError(f"--upstream-ca {upstream_ca} cannot be read: {error}") from error
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as bundle:
-        bundle.write(f"{certifi.contents()}\n{more}")
+    with tempfile.NamedTemporaryFile(suffix=".pem") as bundle:
+        bundle.write(b"%b\n%b" % (certifi.contents().encode(), more))
         bundle.flush()
         yield bundle.name
 

@@ -12,6 +12,7 @@ from replayproxy.cli.record import record
 from replayproxy.cli.replay import replay
 from replayproxy.cli.show import show
 from replayproxy.cli.text import one_line
+from replayproxy.cli.verify import verify
 from replayproxy.errors import ReplayproxyError
 
 
@@ -46,5 +47,5 @@ def main() -> None:
     """
 
 
-for command in (record, replay, list_exchanges, show, delete, prune, dashboard, demo):
+for command in (record, replay, verify, list_exchanges, show, delete, prune, dashboard, demo):
     main.add_command(command)

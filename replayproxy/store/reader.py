@@ -50,6 +50,11 @@ class Store:
         where = "" if cassette is None else "WHERE cassette = :cassette"
         yield from self._rows(f"SELECT * FROM exchanges {where} ORDER BY id", cassette)
 
+    def keyed_rows(self, *, cassette: str) -> Iterator[dict[str, Any]]:
+        """The rows of a cassette with their `match_key`; None: it cannot be replayed."""
+        sql = f"SELECT exchanges.*, {_EXACT_KEY} FROM exchanges WHERE cassette = :cassette"
+        yield from self._rows(f"{sql} ORDER BY id", cassette)
+
     def misses(self, *, cassette: str | None = None) -> Iterator[dict[str, Any]]:
         """What replays were asked for and did not have, as rows of the view `misses`."""
         where = "" if cassette is None else "WHERE cassette = :cassette"

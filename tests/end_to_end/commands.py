@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,12 +110,14 @@ def mitmdump(
         child.stop()
 
 
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """`replayproxy ARGUMENTS` to its end."""
+def run(
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`replayproxy ARGUMENTS` to its end; `env` is added to its environment."""
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=cwd,
-        env=environment(cwd),
+        env={**environment(cwd), **(env or {})},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S * 2,

@@ -6,10 +6,12 @@ tested is not tested with itself.
 
 import asyncio
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -58,12 +60,14 @@ class Upstream:
     """Answers every request with a script; counts what reaches it.
 
     Attributes:
+        certificate: PEM, with its key: it speaks TLS.
         requests: all that came, in order.
         connections: how many were opened.
         client_left: set once a client has closed its connection.
     """
 
     script: Callable[[Received], Script]
+    certificate: Path | None = None
     requests: list[Received] = field(default_factory=list)
     connections: int = 0
     client_left: threading.Event = field(default_factory=threading.Event)
@@ -73,15 +77,19 @@ class Upstream:
 
     @property
     def origin(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.certificate else ''}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         ready = threading.Event()
+        tls = None
+        if self.certificate:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(self.certificate)
 
         def serve() -> None:
             asyncio.set_event_loop(self._loop)
             server = self._loop.run_until_complete(
-                asyncio.start_server(self._connected, "127.0.0.1", 0)
+                asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=tls)
             )
             self.port = server.sockets[0].getsockname()[1]
             ready.set()

@@ -44,6 +44,7 @@ def post(
     stop_after: bytes | None = None,
     tunnel: str | None = None,
     authority: Path | None = None,
+    method: str = "POST",
 ) -> Answer:
     """POST JSON (or bytes) and read the answer; hang up once `stop_after` was seen.
 
@@ -61,7 +62,7 @@ def post(
             context = ssl.create_default_context(cafile=authority)
             connection = context.wrap_socket(connection, server_hostname=target.hostname)
         lines = [
-            f"POST {target.path}{'?' if target.query else ''}{target.query} HTTP/1.1",
+            f"{method} {target.path}{'?' if target.query else ''}{target.query} HTTP/1.1",
             f"Host: {target.netloc}",
             "Content-Type: application/json",
             f"Content-Length: {len(data)}",
