@@ -20,7 +20,7 @@ def render(value: Any, *, column: str, table: str | None, exchange_url: str) -> 
         value = value.get("value")
     if value is None or isinstance(value, bytes):
         return None
-    if column == "exchange_id" or (column == "id" and table in {"exchanges", None}):
+    if column in {"exchange_id", "closest_id"} or (column == "id" and table in {"exchanges", None}):
         return _link(value, exchange_url)
     if column == "outcome" and table == "exchanges":
         return badge(value, good=value == "completed")

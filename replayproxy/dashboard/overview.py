@@ -140,6 +140,8 @@ _TABLES = (
     "by_model",
     "latest_errors",
     "slowest",
+    "replay_counts",
+    "latest_misses",
 )
 
 

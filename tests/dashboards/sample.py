@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from replayproxy.model import Ending, Headers, Request, ResponseHead
-from replayproxy.store import Writer
+from replayproxy.store import Replayed, ReplayLog, Writer
+from replayproxy.store.replay_log import Result
 
 MS = 1_000_000
 HOSTILE = "<img src=x onerror=document.title='PWNED'>"
@@ -129,6 +130,32 @@ def write(path: Path, *exchanges: Said) -> Path:
     writer.close()
     assert writer.not_recorded == 0
     return path
+
+
+def replay(database: Path, *results: Result, **given: Any) -> None:
+    """Note replays of so many results in a database, a minute ago unless `given` says when."""
+    log = ReplayLog(database)
+    for result in results:
+        known: dict[str, Any] = {
+            "replayed_at": datetime.now(UTC) - timedelta(minutes=1),
+            "cassette": "default",
+            "session": "",
+            "result": result,
+            "method": "POST",
+            "host": "127.0.0.1",
+            "path": "/v1/chat/completions",
+            "request_model": "gpt-4o",
+        }
+        log.add(Replayed(**{**known, **given}))
+    log.close()
+
+
+def with_hostile_misses(database: Path) -> Path:
+    """The database, with misses that have hostile text wherever a client can write."""
+    written = ("cassette", "session", "method", "host", "path", "request_model", "message")
+    for text in HOSTILES:
+        replay(database, "miss", closest_id=1, **dict.fromkeys(written, text))
+    return database
 
 
 TOOLS_REQUEST = {

@@ -15,8 +15,10 @@ QUERY_NAMES = (
     "by_model",
     "latency",
     "latest_errors",
+    "latest_misses",
     "model_choices",
     "over_time",
+    "replay_counts",
     "slowest",
     "span",
     "totals",
@@ -32,6 +34,9 @@ TABLES = (
     "responses",
     "bodies",
     "journal",
+    "match_keys",
+    "match_rules",
+    "replays",
     "_sqlite_migrations",
 )
 VIEWS = (
@@ -42,6 +47,7 @@ VIEWS = (
     "cost_by_tag",
     "latency_by_model",
     "latency_by_day",
+    "misses",
 )
 
 

@@ -17,6 +17,7 @@ from tests.dashboards.sample import (
     record,
     stream,
     tool_answer,
+    with_hostile_misses,
     write,
 )
 from tests.dashboards.sample import varied as varied_exchanges
@@ -28,7 +29,7 @@ CHART = 'class="marks"'
 @pytest.fixture(scope="module")
 def varied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     path = tmp_path_factory.mktemp("varied") / "any name.db"
-    with site(write(path, *varied_exchanges())) as opened:
+    with site(with_hostile_misses(write(path, *varied_exchanges()))) as opened:
         yield opened
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from replayproxy.dashboard.formats import visible
-from tests.dashboards.sample import HOSTILES, varied, write
+from tests.dashboards.sample import HOSTILES, varied, with_hostile_misses, write
 from tests.dashboards.site import HOME
 from tests.end_to_end import chromium
 from tests.end_to_end.commands import serving
@@ -27,6 +27,9 @@ PAGES = (
     "/replayproxy/chunks",
     "/replayproxy/chunks?exchange_id=1",
     "/replayproxy/latency_by_model",
+    "/replayproxy/replays",
+    "/replayproxy/misses",
+    "/replayproxy/latest_misses?since=&model=",
     "/replayproxy/over_time?since=&model=&bucket=day",
     "/replayproxy/settings",
     "/replayproxy?sql=select+1",
@@ -48,7 +51,7 @@ def browser() -> Iterator[chromium.Chromium]:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("browser")
-    write(folder / "replayproxy.db", *varied())
+    with_hostile_misses(write(folder / "replayproxy.db", *varied()))
     with serving("dashboard", cwd=folder) as child:
         yield child.url
 
