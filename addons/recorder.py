@@ -18,7 +18,7 @@ from mitmproxy import addonmanager, ctx, exceptions, http
 from replayproxy import config
 from replayproxy.capture import Capture
 from replayproxy.errors import DatabaseError
-from replayproxy.flows import ended_by_client, to_head, to_request
+from replayproxy.flows import ended_by_client, reads_of, to_head, to_request
 from replayproxy.model import Ending
 from replayproxy.pricing import priced
 from replayproxy.recording import Policy
@@ -97,7 +97,9 @@ class Recorder:
         tape = self._writer.record(
             to_request(flow.request), started_at=datetime.now(UTC), cassette=self._cassette
         )
-        self._captures[flow.id] = Capture(tape, start_ns=start_ns, lose=self._writer.lose)
+        self._captures[flow.id] = Capture(
+            tape, start_ns=start_ns, lose=self._writer.lose, read=reads_of(flow)
+        )
         self.idle.clear()
 
     @_fails_open

@@ -1,7 +1,7 @@
 """From mitmproxy's live objects to our values. Needs the `proxy` extra."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mitmproxy import ctx, http
@@ -53,10 +53,23 @@ def ended_by_client(flow: http.HTTPFlow) -> bool:
     return bool(_BY_CLIENT.search(reason))
 
 
+def reads_of(flow: http.HTTPFlow) -> Callable[[], float | None]:
+    """What gives another value during each read on the flow's connections.
+
+    It looks inside mitmproxy: if that has changed, it gives None, "unknown".
+    """
+    watchdog = getattr(_handler(flow), "timeout_watchdog", None)
+    return lambda: getattr(watchdog, "last_activity", None)
+
+
+def _handler(flow: http.HTTPFlow) -> Any:
+    handlers = getattr(ctx.master.addons.get("proxyserver"), "connections", {})
+    return handlers.get(flow.client_conn.id)
+
+
 def _streams(flow: http.HTTPFlow) -> Iterator[Any]:
     """The HTTP streams of the flow's client. Looks inside mitmproxy: none if that has changed."""
-    handlers = getattr(ctx.master.addons.get("proxyserver"), "connections", {})
-    todo: list[Any] = [getattr(handlers.get(flow.client_conn.id), "layer", None)]
+    todo: list[Any] = [getattr(_handler(flow), "layer", None)]
     while todo:
         layer = todo.pop()
         streams = list(getattr(layer, "streams", {}).values())
