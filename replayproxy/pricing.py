@@ -1,5 +1,6 @@
 """What an exchange cost: what the provider says, else its usage at the day's prices."""
 
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,16 @@ _VENDORS = {
     "groq": "groq",
     "cohere": "cohere",
 }
+
+
+def load_prices() -> None:
+    """Load the price list now: a fifth of a second that the first exchange need not wait for."""
+    try:
+        from genai_prices import Usage, calc_price
+    except ModuleNotFoundError:
+        return
+    with suppress(LookupError):
+        calc_price(Usage(), "gpt-4o")
 
 
 def priced(exchange: Exchange) -> Exchange:
