@@ -5,7 +5,7 @@ reader makes of them, or fails to make of them, `Recording` never raises on
 what the wire brought.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol as Interface
@@ -57,7 +57,7 @@ class Policy:
 
 
 class Recording:
-    """Feed it in order: `head()`, `chunk()`..., `finish()`. `exchange()` is there at any time."""
+    """Feed it in order: `head()`, `chunks()`..., `finish()`. `exchange()` is there at any time."""
 
     def __init__(
         self,
@@ -91,11 +91,11 @@ class Recording:
         self._body = _Body(self._protocol, head.headers, self._decoder)
         self._streamed = self._body.streamed
 
-    def chunk(self, chunk: Chunk) -> None:
+    def chunks(self, chunks: Sequence[Chunk]) -> None:
         """Bytes of the body have arrived."""
-        self._chunk_count += 1
-        self._response_bytes += len(chunk.data)
-        self._read(lambda body: body.feed(chunk))
+        self._chunk_count += len(chunks)
+        self._response_bytes += sum(len(chunk.data) for chunk in chunks)
+        self._read(lambda body: body.feed(chunks))
 
     def finish(self, ending: Ending, offset_ns: int, *, detail: str | None = None) -> None:
         """The transport has ended; `detail` says why if that was not the normal end."""
@@ -197,15 +197,17 @@ class _Body:
         self._json = bytearray()
         self._reader = protocol.reader()
 
-    def feed(self, chunk: Chunk) -> None:
-        data = self._decode(chunk.data)
+    def feed(self, chunks: Sequence[Chunk]) -> None:
         if self.streamed:
-            self._read(self._events.feed(data), chunk.offset_ns)
+            for chunk in chunks:
+                self._read(self._events.feed(self._decode(chunk.data)), chunk.offset_ns)
             return
-        if self.first_event_ns is None:
-            self.first_event_ns = chunk.offset_ns
-        if self._is_json and len(self._json) <= MAX_JSON_BYTES:
-            self._json += data
+        if self.first_event_ns is None and chunks:
+            self.first_event_ns = chunks[0].offset_ns
+        for chunk in chunks:
+            data = self._decode(chunk.data)
+            if self._is_json and len(self._json) <= MAX_JSON_BYTES:
+                self._json += data
 
     def end(self, offset_ns: int) -> None:
         if self.streamed:
@@ -236,8 +238,7 @@ def read_answer(
     body = _Body(
         detect(exchange.request.method, exchange.request.path), exchange.head.headers, decoder
     )
-    for chunk in chunks:
-        body.feed(chunk)
+    body.feed(chunks)
     body.end(exchange.end_offset_ns or 0)
     return body.answer()
 

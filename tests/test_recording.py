@@ -55,8 +55,7 @@ def recorded(
 ) -> Exchange:
     recording = a_recording(request)
     recording.head(head or a_head())
-    for chunk in body:
-        recording.chunk(chunk)
+    recording.chunks(body)
     recording.finish(ending, 99, detail=detail)
     return recording.exchange()
 
@@ -138,7 +137,7 @@ def test_a_recording_in_flight_has_no_outcome_yet() -> None:
     assert (recording.exchange().outcome, recording.exchange().head) == (None, None)
 
     recording.head(a_head())
-    recording.chunk(Chunk(offset_ns=5, data=HELLO))
+    recording.chunks((Chunk(offset_ns=5, data=HELLO),))
 
     exchange = recording.exchange()
     assert (exchange.outcome, exchange.ending, exchange.error) == (None, None, None)
@@ -268,8 +267,7 @@ def test_a_fault_in_reading_costs_the_parsed_view_and_no_bytes(
     monkeypatch.setattr(openai_chat._Reader, "read_event", faulty)
     recording = a_recording()
     recording.head(a_head())
-    for chunk in chunks((5, HELLO), (9, DONE)):
-        recording.chunk(chunk)
+    recording.chunks(chunks((5, HELLO), (9, DONE)))
     recording.finish(Ending.FINISHED, 99)
 
     exchange = recording.exchange()
@@ -302,7 +300,7 @@ def test_nothing_the_wire_brings_makes_it_raise(
     recording.head(head)
     arrived = chunks(*enumerate(body))
     for chunk in arrived:
-        recording.chunk(chunk)
+        recording.chunks((chunk,))
         recording.exchange()
     recording.finish(ending, len(body))
 
@@ -316,7 +314,7 @@ def test_nothing_the_wire_brings_makes_it_raise(
 
 def test_bytes_that_come_before_their_head_are_counted() -> None:
     recording = a_recording()
-    recording.chunk(Chunk(offset_ns=1, data=HELLO))
+    recording.chunks((Chunk(offset_ns=1, data=HELLO),))
 
     assert recording.exchange().response_bytes == len(HELLO)
 

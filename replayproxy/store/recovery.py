@@ -47,9 +47,10 @@ def _interrupt(connection: sqlite3.Connection, exchange_id: int, enrich: Enrich)
     if exchange.head:
         recording.head(exchange.head)
         last_ns = exchange.head.offset_ns
-    for chunk in packing.cut(body, table):
-        recording.chunk(chunk)
-        last_ns = chunk.offset_ns
+    chunks = packing.cut(body, table)
+    recording.chunks(chunks)
+    if chunks:
+        last_ns = chunks[-1].offset_ns
     recording.finish(Ending.INTERRUPTED, last_ns, detail="the recording did not end")
     body_id = bodies.put(connection, body)
     finished = enrich(recording.exchange())

@@ -5,10 +5,13 @@ A reel belongs to the writer thread. `take()` consumes what the traffic brought;
 has been committed. Until then a failed `save()` can be tried again and again.
 """
 
+import hashlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 from replayproxy.attribution import credential
 from replayproxy.content_coding import Decoder
@@ -17,7 +20,7 @@ from replayproxy.recording import Policy, Recording
 from replayproxy.redaction import fingerprint, redact_headers, redact_request
 from replayproxy.store import bodies, journal, match_index, packing, rows
 from replayproxy.store.body_secrets import BodyScan, minted_answer
-from replayproxy.store.compression import StreamCompressor
+from replayproxy.store.compression import compress
 from replayproxy.store.sql import insert, update
 
 
@@ -35,17 +38,32 @@ type Enrich = Callable[[Exchange], Exchange]
 """Adds what a recording cannot know by itself (provider, cost) to a finished exchange."""
 
 
+DIGESTED_BYTES = 64 * 1024
+"""A stream is understood in pieces of this size, and at its end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where an exchange stands in the database."""
+    """Where an exchange stands in the database.
+
+    Attributes:
+        head: whether the response's row is there.
+        frames: rows of the journal that are part of the body as it will be stored.
+        pieces: rows after those: what was flushed since, uncomfortably small.
+    """
 
     exchange_id: int
     head: bool = False
+    frames: int = 0
     pieces: int = 0
 
 
 class Reel:
-    """The writer's side of one exchange."""
+    """The writer's side of one exchange.
+
+    What arrives is flushed to the journal as it is. It is understood, searched and
+    compressed later, much at once: that is several times cheaper.
+    """
 
     def __init__(
         self,
@@ -75,9 +93,15 @@ class Reel:
         # bodies that are not kept need no report of what is in them
         self._scan = BodyScan(request) if self._keep_bodies else None
         self._head: ResponseHead | None = None
-        self._body = StreamCompressor()
-        self._piece = bytearray()
+        # what was taken, but not digested; the first so many of it are in the journal
+        self._chunks: list[Chunk] = []
         self._table = bytearray()
+        self._bytes = self._journaled = self._table_journaled = 0
+        # what was digested, but not saved
+        self._frames = bytearray()
+        self._frames_table = bytearray()
+        self._sha256 = hashlib.sha256()
+        self._size = 0
         self._last_offset_ns = self._table_ends_ns = 0
         self._place: Place | None = None
         self._next_place: Place | None = None
@@ -94,15 +118,13 @@ class Reel:
 
     def take(self, items: list[Item], enrich: Enrich) -> None:
         """Consume what has arrived since the last time."""
-        items = self._held_back(items)
-        data: list[bytes] = []
-        sizes: list[tuple[int, int]] = []
-        for item in items:
+        end: End | None = None
+        known = len(self._chunks)
+        for item in self._held_back(items):
             match item:
                 case Chunk():
-                    self._recording.chunk(item)
-                    data.append(item.data)
-                    sizes.append((item.offset_ns, len(item.data)))
+                    self._chunks.append(item)
+                    self._bytes += len(item.data)
                 case ResponseHead():
                     self._recording.head(item)
                     self._head = item
@@ -110,20 +132,36 @@ class Reel:
                         self._scan.head(item)
                     self._last_offset_ns = item.offset_ns
                 case End():
-                    self._recording.finish(item.ending, item.offset_ns, detail=item.detail)
-                    self.finished = True
-        if data:
-            joined = b"".join(data)
-            if self._scan:
-                self._scan.response(joined)
-                self._piece += self._body.compress(joined)
+                    end = item
+        self._extend_table(self._chunks[known:])
+        if end or self._bytes >= DIGESTED_BYTES:
+            self._digest()
+        if end and self.exchange is None:
+            self._recording.finish(end.ending, end.offset_ns, detail=end.detail)
+            self.finished = True
+            self.exchange = enrich(self._recording.exchange())
+            self.unread = self._recording.unread
+
+    def _extend_table(self, chunks: list[Chunk]) -> None:
+        if chunks:
+            sizes = [(chunk.offset_ns, len(chunk.data)) for chunk in chunks]
             self._table += packing.pack(sizes, base_ns=self._table_ends_ns)
             self._table_ends_ns = max(self._table_ends_ns, *(offset_ns for offset_ns, _ in sizes))
             self._last_offset_ns = self._table_ends_ns
-        if self.finished and self.exchange is None:
-            self._piece += self._body.finish()
-            self.exchange = enrich(self._recording.exchange())
-            self.unread = self._recording.unread
+
+    def _digest(self) -> None:
+        """Understand, search and compress what was taken."""
+        self._recording.chunks(self._chunks)
+        if self._scan:
+            data = b"".join(chunk.data for chunk in self._chunks)
+            self._scan.response(data)
+            self._sha256.update(data)
+            self._size += len(data)
+            self._frames += compress(data)
+        self._frames_table += self._table
+        self._chunks.clear()
+        self._table.clear()
+        self._bytes = self._journaled = self._table_journaled = 0
 
     def _held_back(self, items: list[Item]) -> list[Item]:
         """The same without the chunks of a minted answer, until its end brings them, masked."""
@@ -140,26 +178,43 @@ class Reel:
 
     def save(self, connection: sqlite3.Connection, key: bytes) -> None:
         """Write what is not yet written; `key` is the database's fingerprint key."""
-        place = self._place or self._insert(connection, key)
+        if self.exchange and self._place is None:
+            self._insert_whole(connection, key, self.exchange)
+            return
+        place = self._place or Place(exchange_id=self._insert(connection, key))
         if self._head and not place.head:
-            self._insert_head(connection, place.exchange_id, self._head, key)
+            self._insert_response(connection, place.exchange_id, self._head, key)
             place = replace(place, head=True)
-        if self.exchange is not None:
+        if self.exchange:
             self._finish(connection, place, self.exchange)
-        elif self._table:
-            journal.append(
-                connection, place.exchange_id, place.pieces, bytes(self._piece), bytes(self._table)
-            )
-            place = replace(place, pieces=place.pieces + 1)
+        else:
+            place = self._flush(connection, place)
         self._next_place = place
 
     def saved(self) -> None:
         """What `save` wrote is committed."""
         self._place = self._next_place
-        self._piece.clear()
-        self._table.clear()
+        self._frames.clear()
+        self._frames_table.clear()
+        self._journaled, self._table_journaled = len(self._chunks), len(self._table)
 
-    def _insert(self, connection: sqlite3.Connection, key: bytes) -> Place:
+    def _flush(self, connection: sqlite3.Connection, place: Place) -> Place:
+        """Into the journal: frames in place of the pieces they were made of, then new pieces."""
+        at = place.exchange_id
+        if self._frames_table:
+            journal.clear(connection, at, after=place.frames)
+            journal.append(
+                connection, at, place.frames, bytes(self._frames), bytes(self._frames_table)
+            )
+            place = replace(place, frames=place.frames + 1, pieces=0)
+        if table := bytes(self._table[self._table_journaled :]):
+            data = b"".join(chunk.data for chunk in self._chunks[self._journaled :])
+            piece = compress(data) if self._keep_bodies else b""
+            journal.append(connection, at, place.frames + place.pieces, piece, table)
+            place = replace(place, pieces=place.pieces + 1)
+        return place
+
+    def _insert(self, connection: sqlite3.Connection, key: bytes) -> int:
         request = self._request
         columns = rows.exchange_columns(self.exchange or self._recording.exchange())
         secret = credential(request.headers, request.query)
@@ -178,25 +233,51 @@ class Reel:
                 **rows.request_columns(stored),
             },
         )
-        return Place(exchange_id=exchange_id)
+        return exchange_id
 
-    def _insert_head(
-        self, connection: sqlite3.Connection, exchange_id: int, head: ResponseHead, key: bytes
+    def _insert_response(
+        self,
+        connection: sqlite3.Connection,
+        exchange_id: int,
+        head: ResponseHead,
+        key: bytes,
+        ended: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         stored = replace(head, headers=redact_headers(head.headers, key=key))
-        insert(connection, "responses", {"exchange_id": exchange_id, **rows.head_columns(stored)})
+        columns = {"exchange_id": exchange_id, **rows.head_columns(stored), **ended}
+        insert(connection, "responses", columns)
+
+    def _insert_whole(self, connection: sqlite3.Connection, key: bytes, exchange: Exchange) -> None:
+        """Began and ended since the last transaction: each row is written once."""
+        exchange_id = self._insert(connection, key)
+        if self._head:
+            body_id = self._put_body(connection)
+            ended = _ended_columns(exchange, body_id, bytes(self._frames_table))
+            self._insert_response(connection, exchange_id, self._head, key, ended)
+        self._put_key(connection, exchange_id, exchange)
 
     def _finish(self, connection: sqlite3.Connection, place: Place, exchange: Exchange) -> None:
-        pieces, tables = journal.read(connection, place.exchange_id)
-        body_id = bodies.put_compressed(
+        frames, table = b"", b""
+        if place.frames:
+            frames, table = journal.read(connection, place.exchange_id, before=place.frames)
+        body_id = self._put_body(connection, frames)
+        table += self._frames_table
+        finish(connection, place.exchange_id, exchange, body_id, table)
+        self._put_key(connection, place.exchange_id, exchange)
+
+    def _put_body(self, connection: sqlite3.Connection, frames: bytes = b"") -> int | None:
+        return bodies.put_compressed(
             connection,
-            sha256=self._body.sha256,
-            size=self._body.size,
-            data=pieces + bytes(self._piece),
+            sha256=self._sha256.digest(),
+            size=self._size,
+            data=frames + self._frames,
         )
-        finish(connection, place.exchange_id, exchange, body_id, tables + bytes(self._table))
+
+    def _put_key(
+        self, connection: sqlite3.Connection, exchange_id: int, exchange: Exchange
+    ) -> None:
         if self._keep_bodies:  # without them it cannot be asked for, nor answered
-            match_index.put(connection, exchange, place.exchange_id)
+            match_index.put(connection, exchange, exchange_id)
 
 
 def finish(
@@ -208,11 +289,15 @@ def finish(
 ) -> None:
     """Turn a row that was in flight into a finished one; its journal goes."""
     update(connection, "exchanges", rows.exchange_columns(exchange), id=exchange_id)
-    response = {
+    ended = _ended_columns(exchange, body_id, chunk_table)
+    update(connection, "responses", ended, exchange_id=exchange_id)
+    journal.clear(connection, exchange_id)
+
+
+def _ended_columns(exchange: Exchange, body_id: int | None, chunk_table: bytes) -> dict[str, Any]:
+    return {
         "body_id": body_id,
         "chunk_table": chunk_table,
         "ending": exchange.ending,
         "end_offset_ns": exchange.end_offset_ns,
     }
-    update(connection, "responses", response, exchange_id=exchange_id)
-    journal.clear(connection, exchange_id)

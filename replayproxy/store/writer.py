@@ -7,7 +7,6 @@ stay in memory, up to a limit; past it, recordings are given up and counted.
 """
 
 import logging
-import queue
 import sqlite3
 import threading
 import time
@@ -21,6 +20,7 @@ from replayproxy.key_shapes import KeyTally
 from replayproxy.model import Chunk, Ending, Exchange, Request
 from replayproxy.recording import Policy
 from replayproxy.store.connection import as_database_error, fingerprint_key, open_for_writing
+from replayproxy.store.inbox import Inbox
 from replayproxy.store.reel import End, Enrich, Reel
 from replayproxy.store.run import Run
 from replayproxy.store.tape import Tape
@@ -28,7 +28,7 @@ from replayproxy.store.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
-GATHER_S = 0.05
+GATHER_S = 0.09
 RETRY_S = 0.25
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 CLOSE_PATIENCE_S = 5.0
@@ -77,7 +77,6 @@ class Writer:
         self._submitted_bytes = self._lost_by_traffic = 0
         self._taken_bytes = self._settled_bytes = self._lost_by_writer = 0
         self._complained: set[str] = set()
-        self._closing = False
         self._patience_s = CLOSE_PATIENCE_S
         self._connection = open_for_writing(path).conn
         try:
@@ -88,7 +87,7 @@ class Writer:
         except BaseException:
             self._connection.close()
             raise
-        self._queue: queue.SimpleQueue[Tape | None] = queue.SimpleQueue()
+        self._inbox = Inbox()
         self._spools: dict[Tape, _Spool] = {}
         self._close_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="replayproxy-writer", daemon=True)
@@ -128,26 +127,26 @@ class Writer:
         self._submitted_bytes += size
         if not tape.queued:
             tape.queued = True
-            self._queue.put(tape)
+            self._inbox.put(tape)
 
     def close(self, *, patience_s: float = CLOSE_PATIENCE_S) -> None:
         """Store what is left and mark what is still open `interrupted`. Twice does no harm."""
         with self._close_lock:
             if self._thread.is_alive():
                 self._patience_s = patience_s
-                self._queue.put(None)
+                self._inbox.close()
                 self._thread.join()
 
     # -- the writer's thread -------------------------------------------------------------------
 
     def _run(self) -> None:
         waiting: dict[Tape, None] = {}
-        while not self._closing:
+        while not self._inbox.closed:
             with self._surviving(waiting):
                 self._gather(waiting)
-                if waiting and not self._store(waiting) and not self._closing:
+                if waiting and not self._store(waiting) and not self._inbox.closed:
                     time.sleep(RETRY_S)
-                if self._upkeep and not waiting and not self._closing:
+                if self._upkeep and not waiting and not self._inbox.closed:
                     self._upkeep.step(self._connection, self._complain)
         self._finish(waiting)
 
@@ -165,20 +164,11 @@ class Writer:
                 self._give_up(tape, waiting, error)
 
     def _gather(self, waiting: dict[Tape, None]) -> None:
-        """Collect tapes with news for a moment, in their order, or until something else is due."""
-        deadline = time.monotonic() + GATHER_S if waiting else None
-        while True:
-            try:
-                until = deadline or (self._upkeep.due_s if self._upkeep else None)
-                patience = None if until is None else max(0.0, until - time.monotonic())
-                tape = self._queue.get(timeout=patience)
-            except queue.Empty:
-                return
-            if tape is None:
-                self._closing = True
-                return
-            waiting[tape] = None
-            deadline = deadline or time.monotonic() + GATHER_S
+        """Add the tapes with news to those that wait, or return when something else is due."""
+        due_s = self._upkeep.due_s if self._upkeep and not waiting else None
+        patience_s = None if due_s is None else max(0.0, due_s - time.monotonic())
+        if waiting or self._inbox.wait(patience_s):
+            waiting.update(dict.fromkeys(self._inbox.gather(GATHER_S)))
 
     def _store(self, waiting: dict[Tape, None]) -> bool:
         """Commit what the tapes brought; False if it has to be tried again."""
@@ -186,7 +176,7 @@ class Writer:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            kept = [spool for spool in spools if self._save(spool, waiting)]
+            kept = self._save(spools, waiting)
             connection.commit()
         except sqlite3.Error as error:
             if connection.in_transaction:
@@ -230,22 +220,31 @@ class Writer:
         )
         return _Spool(tape, reel)
 
-    def _save(self, spool: _Spool, waiting: dict[Tape, None]) -> bool:
+    def _save(self, spools: list[_Spool], waiting: dict[Tape, None]) -> list[_Spool]:
+        """Write them; those that could be. At once, and only after a fault one by one."""
+        self._connection.execute("SAVEPOINT untouched")
+        try:
+            for spool in spools:
+                spool.reel.save(self._connection, self._key)
+        except Exception as error:
+            if _is_of_the_disk(error):
+                raise
+            self._complain(f"exchanges could not be stored at once, only one by one: {error!r}")
+            self._connection.execute("ROLLBACK TO untouched")
+            return [spool for spool in spools if self._save_one(spool, waiting)]
+        return spools
+
+    def _save_one(self, spool: _Spool, waiting: dict[Tape, None]) -> bool:
         """Write one exchange; a fault that is its own costs only this one."""
         self._connection.execute("SAVEPOINT exchange")
         try:
             spool.reel.save(self._connection, self._key)
-        except (sqlite3.OperationalError, sqlite3.InternalError):
-            raise  # the disk's fault, or a lock's: all of them are tried again
         except Exception as error:
-            if type(error) is sqlite3.DatabaseError:
-                raise  # a damaged file
+            if _is_of_the_disk(error):
+                raise
             self._connection.execute("ROLLBACK TO exchange")
             self._give_up(spool.tape, waiting, error)
             return False
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("RELEASE exchange")
         return True
 
     def _settle(self, spool: _Spool) -> None:
@@ -275,12 +274,14 @@ class Writer:
             logger.error("replayproxy: %s (the traffic is not affected)", reason)
 
     def _finish(self, waiting: dict[Tape, None]) -> None:
+        waiting.update(dict.fromkeys(self._inbox.gather(0)))
         patience_ends = time.monotonic() + self._patience_s
-        for tape, spool in self._spools.items():
-            if not spool.reel.finished:
+        for tape in dict.fromkeys((*self._spools, *waiting)):
+            if not tape.ended:
+                spool = self._spools.get(tape)
                 end = End(
                     ending=Ending.INTERRUPTED,
-                    offset_ns=spool.reel.last_offset_ns,
+                    offset_ns=spool.reel.last_offset_ns if spool else 0,
                     detail="the recorder was stopped",
                 )
                 tape.ended = True
@@ -297,3 +298,11 @@ class Writer:
         except Exception as error:  # noqa: BLE001 (the next start will try again)
             self._complain(f"the database {self.path} cannot be closed in order: {error!r}")
         self._connection.close()
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Not this exchange's fault but the disk's, a lock's or a damaged file's: try all again."""
+    return (
+        isinstance(error, sqlite3.OperationalError | sqlite3.InternalError)
+        or type(error) is sqlite3.DatabaseError
+    )

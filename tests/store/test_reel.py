@@ -21,9 +21,13 @@ from tests.builders import NOON, a_head, asking, chunks
 
 KEY = b"k"
 
-arrivals = st.lists(
-    st.tuples(st.integers(0, 10**9), st.binary(min_size=1, max_size=50)), min_size=1, max_size=12
-).map(lambda found: [list(accumulate(gap for gap, _ in found)), [data for _, data in found]])
+# some so large that two of them are digested before the end
+pieces = st.binary(min_size=1, max_size=50) | st.binary(min_size=1, max_size=50).map(
+    lambda some: (some * 40_000)[:40_000]
+)
+arrivals = st.lists(st.tuples(st.integers(0, 10**9), pieces), min_size=1, max_size=12).map(
+    lambda found: [list(accumulate(gap for gap, _ in found)), [data for _, data in found]]
+)
 
 
 @pytest.fixture(scope="module")

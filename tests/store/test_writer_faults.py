@@ -257,9 +257,9 @@ def test_what_came_while_an_exchange_was_given_up_does_not_begin_it_anew(
     tape = record(writer, HELLO[0], ending=None)
     saving.wait()
     tape.chunk(HELLO[1].offset_ns, HELLO[1].data)
-    monkeypatch.undo()
     go_on.set()
     eventually(lambda: not tape.items)
+    monkeypatch.undo()
     writer.close()
 
     assert (writer.recorded, writer.not_recorded) == (0, 1)
