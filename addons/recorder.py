@@ -79,7 +79,11 @@ class Recorder:
         chosen = {option.name: getattr(ctx.options, option.setting) for option in OPTIONS}
         self._cassette = chosen["cassette"]
         self._records = records_matching(chosen["record_hosts"], chosen["record_paths"])
-        policy = Policy(tag_header=chosen["tag_header"], keep_bodies=not chosen["no_bodies"])
+        policy = Policy(
+            tag_header=chosen["tag_header"],
+            keep_bodies=not chosen["no_bodies"],
+            estimate_usage=chosen["estimate_usage"],
+        )
         try:
             self._writer = Writer(Path(chosen["db"]).expanduser(), policy=policy, enrich=priced)
         except DatabaseError as error:

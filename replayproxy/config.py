@@ -135,6 +135,16 @@ NO_BODIES = Option(
     is_flag=True,
 )
 
+ESTIMATE_USAGE = Option(
+    name="estimate_usage",
+    default="off",
+    metavar="",
+    help="Estimate the tokens that a provider does not say, in columns of their own; "
+    "no cost is made of them.",
+    replaying=False,
+    is_flag=True,
+)
+
 IGNORE = Option(
     name="ignore",
     default="",
@@ -185,4 +195,5 @@ OPTIONS = (
     RECORD_PATHS,
     TAG_HEADER,
     NO_BODIES,
+    ESTIMATE_USAGE,
 )

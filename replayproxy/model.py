@@ -7,7 +7,7 @@ clock appears once, as `Exchange.started_at` (UTC).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -81,32 +81,93 @@ class ResponseHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens as the provider counted them. Input includes cached, output includes reasoning."""
+    """Tokens as the provider counted them. Input includes cached, output includes reasoning.
+
+    Attributes:
+        cache_write_1h_tokens: of `cache_write_tokens`, those kept for an hour.
+        input_audio_tokens: of `input_tokens`; likewise `output_audio_tokens`.
+        cache_read_audio_tokens: of `cache_read_tokens`, those that are audio.
+        web_searches: searches the provider made and charges for; no tokens.
+        problems: (field, what was said) of each value that makes no sense; the field is
+            None. The field may also be `reported_cost_usd`.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
     reasoning_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    cache_read_audio_tokens: int | None = None
+    web_searches: int | None = None
+    problems: tuple[tuple[str, str], ...] = ()
 
     def updated(self, later: "Usage") -> "Usage":
-        """Last value wins per field; usage is never summed.
+        """Last value wins per field, also one that makes no sense; usage is never summed.
 
-        >>> Usage(input_tokens=9, output_tokens=1).updated(Usage(output_tokens=7))
-        Usage(input_tokens=9, output_tokens=7, cache_read_tokens=None, \
-cache_write_tokens=None, reasoning_tokens=None)
+        >>> usage = Usage(input_tokens=9, output_tokens=1).updated(Usage(output_tokens=7))
+        >>> usage.input_tokens, usage.output_tokens, usage.reasoning_tokens
+        (9, 7, None)
         """
+        said = later.counts()
+        if not said and not later.problems:
+            return self
+        wrong = dict(later.problems)
+        problems = {name: what for name, what in self.problems if name not in said} | wrong
+        unknown = dict.fromkeys(name for name in USAGE_COUNTS if name in wrong)
+        return replace(self, **unknown, **said, problems=tuple(problems.items()))
 
-        def last(old: int | None, new: int | None) -> int | None:
-            return old if new is None else new
+    def counts(self) -> dict[str, int]:
+        """What was said, by field.
 
-        return Usage(
-            input_tokens=last(self.input_tokens, later.input_tokens),
-            output_tokens=last(self.output_tokens, later.output_tokens),
-            cache_read_tokens=last(self.cache_read_tokens, later.cache_read_tokens),
-            cache_write_tokens=last(self.cache_write_tokens, later.cache_write_tokens),
-            reasoning_tokens=last(self.reasoning_tokens, later.reasoning_tokens),
-        )
+        >>> Usage(input_tokens=9, reasoning_tokens=0).counts()
+        {'input_tokens': 9, 'reasoning_tokens': 0}
+        """
+        found = {name: getattr(self, name) for name in USAGE_COUNTS}
+        return {name: count for name, count in found.items() if count is not None}
+
+
+USAGE_COUNTS = tuple(name for name in Usage.__slots__ if name != "problems")
+"""The fields of `Usage` that count something, in their order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageEstimate:
+    """What a provider did not say, as an estimate: kept apart from what was said.
+
+    Attributes:
+        source: how it was made.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestParameters:
+    """How the model was asked to answer, in one vocabulary for all protocols.
+
+    Attributes:
+        output_type: `text`, `json`, `image` or `speech`, if the request says so.
+        service_tier: the one asked for.
+        conversation_id: the provider's own id of a stored conversation.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: float | None = None
+    max_tokens: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    stop_sequences: tuple[str, ...] = ()
+    seed: int | None = None
+    choice_count: int | None = None
+    output_type: str | None = None
+    service_tier: str | None = None
+    conversation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,12 +200,15 @@ class Answer:
         complete: the protocol's own terminal was seen (`[DONE]`, `message_stop`, ...).
         error: the provider's error message, also one inside a 200.
         reported_cost_usd: what the provider says it charged.
+        service_tier: the one that was served.
     """
 
     choices: tuple[Choice, ...] = ()
     usage: Usage = field(default_factory=Usage)
     response_model: str | None = None
     response_id: str | None = None
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
     error: str | None = None
     reported_cost_usd: Decimal | None = None
     complete: bool = False
@@ -152,7 +216,12 @@ class Answer:
     @property
     def finish_reason(self) -> str | None:
         """The first reason that any choice gives."""
-        return next((c.finish_reason for c in self.choices if c.finish_reason), None)
+        return next(iter(self.finish_reasons), None)
+
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Those that the choices give, in their order."""
+        return tuple(c.finish_reason for c in self.choices if c.finish_reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +239,12 @@ class Exchange:
             (keep-alive comments don't count) or, not streamed, any byte.
         first_content_ns: offset of the first chunk that carried generated content.
         request_id: the provider's id of the request.
+        cost_usd: what it cost: what was reported, else what was computed.
         cost_source: who says so ("reported", a price list), or why there is no cost.
+        reported_cost_usd: what the provider says it charged.
+        computed_cost_usd: its usage at the prices of its time.
+        price_version: the price list and its version that computed this.
+        price_model: whose price it was: `provider/model` in that list.
     """
 
     id: int | None = None
@@ -186,10 +260,19 @@ class Exchange:
     streamed: bool = False
     request_model: str | None = None
     response_model: str | None = None
-    finish_reason: str | None = None
+    response_id: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+    parameters: RequestParameters = field(default_factory=RequestParameters)
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
     usage: Usage = field(default_factory=Usage)
+    usage_estimate: UsageEstimate | None = None
     cost_usd: Decimal | None = None
     cost_source: str | None = None
+    reported_cost_usd: Decimal | None = None
+    computed_cost_usd: Decimal | None = None
+    price_version: str | None = None
+    price_model: str | None = None
     first_event_ns: int | None = None
     first_content_ns: int | None = None
     end_offset_ns: int | None = None
@@ -201,6 +284,11 @@ class Exchange:
     request_id: str | None = None
     traceparent: str | None = None
     retry_count: int | None = None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The first reason that any choice gives."""
+        return next(iter(self.finish_reasons), None)
 
 
 def header(headers: Headers, name: str) -> str | None:

@@ -16,6 +16,7 @@ from replayproxy.attribution import (
     reported_cost_usd,
     request_id,
 )
+from replayproxy.estimating import estimated
 from replayproxy.json_text import UNREADABLE, parse_json
 from replayproxy.model import (
     Answer,
@@ -26,6 +27,7 @@ from replayproxy.model import (
     Outcome,
     Request,
     ResponseHead,
+    UsageEstimate,
     header,
 )
 from replayproxy.protocols import detect
@@ -50,10 +52,12 @@ class Policy:
     Attributes:
         tag_header: the request header whose value becomes the tag.
         keep_bodies: False keeps only what is derived from bodies, and their timing.
+        estimate_usage: estimate the tokens that the provider does not say.
     """
 
     tag_header: str = TAG_HEADER
     keep_bodies: bool = True
+    estimate_usage: bool = False
 
 
 class Recording:
@@ -69,7 +73,8 @@ class Recording:
         policy: "Policy | None" = None,
     ) -> None:
         self._request = request
-        self._sender = attribution(request.headers, tag_header=(policy or Policy()).tag_header)
+        self._policy = policy or Policy()
+        self._sender = attribution(request.headers, tag_header=self._policy.tag_header)
         self._started_at = started_at
         self._cassette = cassette
         self._decoder = decoder
@@ -134,10 +139,16 @@ class Recording:
             streamed=self._streamed,
             request_model=self._asked.model,
             response_model=answer.response_model,
-            finish_reason=answer.finish_reason,
+            response_id=answer.response_id,
+            finish_reasons=answer.finish_reasons,
+            parameters=self._asked.parameters,
+            service_tier=answer.service_tier,
+            system_fingerprint=answer.system_fingerprint,
             usage=answer.usage,
+            usage_estimate=self._estimate(answer) if outcome else None,
             cost_usd=cost,
             cost_source=None if cost is None else "reported",
+            reported_cost_usd=cost,
             first_event_ns=body.first_event_ns if body else None,
             first_content_ns=body.first_content_ns if body else None,
             end_offset_ns=self._end_offset_ns,
@@ -150,6 +161,11 @@ class Recording:
             traceparent=self._sender.traceparent,
             retry_count=self._sender.retry_count,
         )
+
+    def _estimate(self, answer: Answer) -> UsageEstimate | None:
+        if not self._policy.estimate_usage or self._protocol.name == "http":
+            return None
+        return estimated(self._request.body, answer)
 
     def _outcome(self, answer: Answer) -> Outcome | None:
         """The protocol's terminal decides, then the framing (DESIGN: completeness)."""

@@ -22,7 +22,7 @@ from replayproxy.model import (
     Usage,
 )
 from replayproxy.protocols import openai_chat
-from replayproxy.recording import MAX_JSON_BYTES, Recording, read_answer
+from replayproxy.recording import MAX_JSON_BYTES, Policy, Recording, read_answer
 from tests.builders import (
     DONE,
     EVENTS,
@@ -40,9 +40,13 @@ STOP = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
 FAULT = b'data: {"error":{"message":"overloaded"}}\n\n'
 
 
-def a_recording(request: Request | None = None) -> Recording:
+def a_recording(request: Request | None = None, policy: Policy | None = None) -> Recording:
     return Recording(
-        request=request or asking(), started_at=NOON, cassette="default", decoder=Decoder
+        request=request or asking(),
+        started_at=NOON,
+        cassette="default",
+        decoder=Decoder,
+        policy=policy,
     )
 
 
@@ -52,8 +56,9 @@ def recorded(
     head: ResponseHead | None = None,
     ending: Ending = Ending.FINISHED,
     detail: str | None = None,
+    policy: Policy | None = None,
 ) -> Exchange:
-    recording = a_recording(request)
+    recording = a_recording(request, policy)
     recording.head(head or a_head())
     recording.chunks(body)
     recording.finish(ending, 99, detail=detail)
@@ -334,3 +339,19 @@ def test_without_a_response_there_is_no_answer() -> None:
     recording.finish(Ending.UPSTREAM_CLOSED, 7)
 
     assert read_answer(recording.exchange(), (), Decoder) == Answer()
+
+
+def test_an_estimate_is_made_on_request_only_and_only_of_what_was_not_said() -> None:
+    request = asking("12345678")
+    body = chunks((5, says("word") + DONE))
+
+    assert recorded(*body, request=request).usage_estimate is None
+    estimate = recorded(*body, request=request, policy=Policy(estimate_usage=True)).usage_estimate
+    assert estimate is not None
+    assert (estimate.input_tokens, estimate.output_tokens) == (2, 1)
+
+
+def test_what_is_no_llm_protocol_is_not_estimated() -> None:
+    request = a_request(path="/v1/files", body=b'{"text": "12345678"}')
+
+    assert recorded(request=request, policy=Policy(estimate_usage=True)).usage_estimate is None

@@ -56,6 +56,9 @@ record_hosts_option = from_table(config.RECORD_HOSTS)
 record_paths_option = from_table(config.RECORD_PATHS)
 tag_header_option = from_table(config.TAG_HEADER)
 no_bodies_option = click.option(config.NO_BODIES.flag, is_flag=True, help=config.NO_BODIES.help)
+estimate_usage_option = click.option(
+    config.ESTIMATE_USAGE.flag, is_flag=True, help=config.ESTIMATE_USAGE.help
+)
 no_replay_log_option = click.option(
     config.NO_REPLAY_LOG.flag, is_flag=True, help=config.NO_REPLAY_LOG.help
 )

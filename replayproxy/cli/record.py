@@ -15,6 +15,7 @@ from replayproxy.cli.extras import require
 from replayproxy.cli.options import (
     cassette_option,
     db_option,
+    estimate_usage_option,
     listen_option,
     no_bodies_option,
     record_hosts_option,
@@ -60,6 +61,7 @@ from replayproxy.traffic import records_matching
 @record_paths_option
 @tag_header_option
 @no_bodies_option
+@estimate_usage_option
 @prune_options(prefix="prune-", verb="While recording, delete")
 @serving.expose_option
 def record(
@@ -75,6 +77,7 @@ def record(
     record_paths: str,
     tag_header: str,
     no_bodies: bool,
+    estimate_usage: bool,
     prune_older_than: Age | None,
     prune_keep: int | None,
     prune_max_size: int | None,
@@ -116,7 +119,9 @@ def record(
             rerecord=rerecord,
             # what goes to the upstream that was named is recorded, all of it
             records=records_matching("*" if upstream else record_hosts, record_paths),
-            policy=Policy(tag_header=tag_header, keep_bodies=not no_bodies),
+            policy=Policy(
+                tag_header=tag_header, keep_bodies=not no_bodies, estimate_usage=estimate_usage
+            ),
             pruning=PruneOptions(
                 older_than=prune_older_than,
                 keep=prune_keep,

@@ -5,6 +5,7 @@ from replayproxy.model import Request
 from replayproxy.protocols.anthropic_messages import AnthropicMessages
 from replayproxy.protocols.base import Protocol, RequestView, ResponseReader
 from replayproxy.protocols.gemini import Gemini
+from replayproxy.protocols.gemini_interactions import GeminiInteractions
 from replayproxy.protocols.openai_chat import OpenAIChat
 from replayproxy.protocols.openai_responses import OpenAIResponses
 from replayproxy.protocols.plain import PlainHTTP
@@ -26,6 +27,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     AnthropicMessages(),
     OpenAIResponses(),
     Gemini(),
+    GeminiInteractions(),
     _PLAIN,
 )
 """In the order they are tried; the last one takes everything."""

@@ -24,6 +24,7 @@ from replayproxy.protocols.untrusted import (
     error_message,
     error_of_event,
 )
+from replayproxy.protocols.usage import Counts, cost_problem, plus
 from replayproxy.sse import ServerSentEvent
 
 
@@ -127,19 +128,22 @@ class _Reader(ResponseReader):
 
     def _read_usage(self, usage: object) -> None:
         told = as_object(usage)
+        written = as_object(told.get("cache_creation"))
+        counts = Counts()
+        counts.take("input_tokens", told, "input_tokens")
+        counts.take("output_tokens", told, "output_tokens")
+        counts.take("cache_read_tokens", told, "cache_read_input_tokens")
+        counts.take("cache_write_tokens", told, "cache_creation_input_tokens")
+        counts.take("cache_write_1h_tokens", written, "ephemeral_1h_input_tokens")
         of_output = as_object(told.get("output_tokens_details"))
-        counts = Usage(
-            input_tokens=as_count(told.get("input_tokens")),
-            output_tokens=as_count(told.get("output_tokens")),
-            cache_read_tokens=as_count(told.get("cache_read_input_tokens")),
-            cache_write_tokens=as_count(told.get("cache_creation_input_tokens")),
-            reasoning_tokens=as_count(of_output.get("thinking_tokens")),
-        )
-        self._answer.note_usage(counts, as_usd(told.get("cost")))
+        counts.take("reasoning_tokens", of_output, "thinking_tokens")
+        counts.take("web_searches", as_object(told.get("server_tool_use")), "web_search_requests")
+        read = counts.usage()
+        read = replace(read, problems=read.problems + cost_problem(told))
+        self._answer.note_usage(read, as_usd(told.get("cost")))
+        self._answer.note_service(told)
 
 
 def _with_cache(usage: Usage) -> Usage:
-    if usage.input_tokens is None:
-        return usage
-    cached = (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)
-    return replace(usage, input_tokens=usage.input_tokens + cached)
+    cached = (usage.cache_read_tokens, usage.cache_write_tokens)
+    return replace(usage, input_tokens=plus(usage, "input_tokens", cached))

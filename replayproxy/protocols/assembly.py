@@ -123,6 +123,8 @@ class AnswerAssembly:
     usage: Usage = field(default_factory=Usage)
     response_model: str | None = None
     response_id: str | None = None
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
     error: str | None = None
     reported_cost_usd: Decimal | None = None
     complete: bool = False
@@ -137,6 +139,13 @@ class AnswerAssembly:
         """Read `model`, whose first value stays, and `id`, whose last one counts."""
         self.response_model = self.response_model or as_text(body.get("model"))
         self.response_id = as_text(body.get("id")) or self.response_id
+        self.note_service(body)
+
+    def note_service(self, body: Json) -> None:
+        """Read `service_tier` and `system_fingerprint`; their last values count."""
+        self.service_tier = as_text(body.get("service_tier")) or self.service_tier
+        fingerprint = as_text(body.get("system_fingerprint"))
+        self.system_fingerprint = fingerprint or self.system_fingerprint
 
     def note_usage(self, usage: Usage, cost_usd: Decimal | None) -> None:
         """Take later counts over earlier ones, field by field."""
@@ -154,6 +163,8 @@ class AnswerAssembly:
             usage=self.usage,
             response_model=self.response_model,
             response_id=self.response_id,
+            service_tier=self.service_tier,
+            system_fingerprint=self.system_fingerprint,
             error=self.error,
             reported_cost_usd=self.reported_cost_usd,
             complete=self.complete,

@@ -7,11 +7,12 @@ nothing that is not, may make a reader raise: what it cannot read it leaves out.
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from replayproxy.model import Answer
+from replayproxy.model import Answer, RequestParameters
+from replayproxy.protocols.parameters import read_parameters
 from replayproxy.protocols.untrusted import as_object, as_text
 from replayproxy.sse import ServerSentEvent
 
@@ -24,6 +25,7 @@ class RequestView:
 
     model: str | None = None
     stream: bool | None = None
+    parameters: RequestParameters = field(default_factory=RequestParameters)
 
 
 class ResponseReader(ABC):
@@ -74,6 +76,7 @@ class Protocol(ABC):
         return RequestView(
             model=as_text(asked.get("model")) or name_in_path(_AZURE_DEPLOYMENT, path),
             stream=stream if isinstance(stream, bool) else None,
+            parameters=read_parameters(asked),
         )
 
     @abstractmethod

@@ -14,9 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from replayproxy.json_text import parse_json
-from replayproxy.model import Answer, Usage
+from replayproxy.model import Answer
 from replayproxy.protocols.assembly import AnswerAssembly, ChoiceAssembly
 from replayproxy.protocols.base import Protocol, RequestView, ResponseReader, name_in_path
+from replayproxy.protocols.parameters import read_parameters
 from replayproxy.protocols.untrusted import (
     Json,
     as_arguments,
@@ -27,9 +28,15 @@ from replayproxy.protocols.untrusted import (
     error_message,
     error_of_event,
 )
+from replayproxy.protocols.usage import Counts, plus
 from replayproxy.sse import ServerSentEvent
 
 _PATH = re.compile(r"/(?:models|tunedModels|endpoints)/([^/]+):(?:g|streamG)enerateContent/?$")
+_AUDIO = {
+    "input_audio_tokens": "promptTokensDetails",
+    "output_audio_tokens": "candidatesTokensDetails",
+    "cache_read_audio_tokens": "cacheTokensDetails",
+}
 _NO_REASON = frozenset({"FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"})
 
 
@@ -43,9 +50,13 @@ class Gemini(Protocol):
         return method.upper() == "POST" and _PATH.search(path) is not None
 
     def read_request(self, path: str, body: object) -> RequestView:
-        """All of it stands in the path."""
+        """Model and streaming stand in the path."""
         model = name_in_path(_PATH, path)
-        return RequestView(model=model, stream=":streamG" in path if model else None)
+        return RequestView(
+            model=model,
+            stream=":streamG" in path if model else None,
+            parameters=read_parameters(as_object(as_object(body).get("generationConfig"))),
+        )
 
     def reader(self) -> ResponseReader:
         """A fresh reader for one response."""
@@ -80,8 +91,7 @@ class _Reader(ResponseReader):
     def answer(self) -> Answer:
         answer = self._answer.build()
         usage = answer.usage
-        if usage.input_tokens is not None:
-            usage = replace(usage, input_tokens=usage.input_tokens + (self._tool_use_tokens or 0))
+        usage = replace(usage, input_tokens=plus(usage, "input_tokens", [self._tool_use_tokens]))
         if usage.reasoning_tokens is not None:  # of an output that is all thoughts, 0 is left out
             output_tokens = (usage.output_tokens or 0) + usage.reasoning_tokens
             usage = replace(usage, output_tokens=output_tokens)
@@ -109,13 +119,15 @@ class _Reader(ResponseReader):
         return choice.add_refusal(as_text(feedback.get("blockReasonMessage")) or reason)
 
     def _read_usage(self, told: Json) -> None:
-        counts = Usage(
-            input_tokens=as_count(told.get("promptTokenCount")),
-            output_tokens=as_count(told.get("candidatesTokenCount")),
-            cache_read_tokens=as_count(told.get("cachedContentTokenCount")),
-            reasoning_tokens=as_count(told.get("thoughtsTokenCount")),
-        )
-        self._answer.note_usage(counts, None)
+        counts = Counts()
+        counts.take("input_tokens", told, "promptTokenCount")
+        counts.take("output_tokens", told, "candidatesTokenCount")
+        counts.take("cache_read_tokens", told, "cachedContentTokenCount")
+        counts.take("reasoning_tokens", told, "thoughtsTokenCount")
+        for field, details in _AUDIO.items():
+            counts.take_modality(field, told.get(details), "AUDIO")
+        self._answer.note_usage(counts.usage(), None)
+        self._answer.note_service({"service_tier": told.get("serviceTier")})
         tool_use_tokens = as_count(told.get("toolUsePromptTokenCount"))
         if tool_use_tokens is not None:
             self._tool_use_tokens = tool_use_tokens

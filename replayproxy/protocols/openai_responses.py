@@ -100,6 +100,7 @@ class _Reader(ResponseReader):
         answer = self._answer
         answer.response_model = as_text(response.get("model")) or answer.response_model
         answer.response_id = as_text(response.get("id")) or answer.response_id
+        answer.note_service(response)
         answer.error = error_message(response) or answer.error
         usage = response.get("usage")
         answer.note_usage(read_usage(usage), as_usd(as_object(usage).get("cost")))

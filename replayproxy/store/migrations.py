@@ -27,6 +27,13 @@ def m002_match_keys_and_replays(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m003_usage_cost_and_spans(db: Database) -> None:
+    """All that is billed, whose price it was, what replays avoided, and spans."""
+    for statement in _M003:
+        db.execute(statement)
+
+
 _M001 = (
     """
 CREATE TABLE settings (
@@ -189,4 +196,57 @@ WHERE requests.match_key IS NOT NULL AND exchanges.status IS NOT NULL
     # a miss is compared with what is as long as it
     """CREATE INDEX exchanges_request_size
     ON exchanges (cassette, path, request_model, request_bytes)""",
+)
+
+_ADDED_TO_EXCHANGES = (
+    "finish_reasons TEXT",  # JSON, one for each choice
+    "response_id TEXT",
+    "request_parameters TEXT",  # JSON: temperature, max_tokens, ...
+    "service_tier TEXT",
+    "system_fingerprint TEXT",
+    "cache_write_1h_tokens INTEGER",
+    "input_audio_tokens INTEGER",
+    "output_audio_tokens INTEGER",
+    "cache_read_audio_tokens INTEGER",
+    "web_searches INTEGER",
+    "usage_problems TEXT",  # JSON {column: what was said}
+    "estimated_input_tokens INTEGER",  # where the provider said nothing, and this was asked for
+    "estimated_output_tokens INTEGER",
+    "estimate_source TEXT",
+    "reported_cost_usd REAL",
+    "computed_cost_usd REAL",
+    "price_version TEXT",  # of the price list that computed it
+    "price_model TEXT",  # provider/model, as the price list has them
+)
+
+_M003 = (
+    *(f"ALTER TABLE exchanges ADD COLUMN {column}" for column in _ADDED_TO_EXCHANGES),
+    "UPDATE exchanges SET reported_cost_usd = cost_usd WHERE cost_source = 'reported'",
+    "UPDATE exchanges SET computed_cost_usd = cost_usd WHERE cost_source = 'genai-prices'",
+    "ALTER TABLE replays ADD COLUMN avoided_cost_usd REAL",  # what answered had cost so much
+    "ALTER TABLE replays ADD COLUMN avoided_input_tokens INTEGER",
+    "ALTER TABLE replays ADD COLUMN avoided_output_tokens INTEGER",
+    """UPDATE replays SET (avoided_cost_usd, avoided_input_tokens, avoided_output_tokens) =
+    (SELECT cost_usd, input_tokens, output_tokens FROM exchanges WHERE id = exchange_id)
+    WHERE exchange_id IS NOT NULL""",
+    """
+CREATE TABLE spans (          -- OpenTelemetry's view of exchanges and of their replays
+  id INTEGER PRIMARY KEY,
+  exchange_id INTEGER NOT NULL REFERENCES exchanges (id) ON DELETE CASCADE,
+  replayed INTEGER NOT NULL,
+  trace_id TEXT NOT NULL,     -- hex; the client's, if it sent a traceparent
+  span_id TEXT NOT NULL,
+  parent_span_id TEXT,
+  name TEXT NOT NULL,
+  started_at TEXT NOT NULL,   -- ISO 8601, UTC, microseconds
+  duration_ms REAL NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('UNSET', 'ERROR')),
+  status_message TEXT,
+  attributes TEXT NOT NULL,   -- JSON object
+  events TEXT NOT NULL        -- JSON [{name, offset_ms, attributes}, ...]
+) STRICT
+""",
+    "CREATE INDEX spans_exchange ON spans (exchange_id)",
+    "CREATE INDEX spans_trace ON spans (trace_id)",
+    "CREATE INDEX replays_replayed_at ON replays (replayed_at)",
 )

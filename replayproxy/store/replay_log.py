@@ -26,11 +26,13 @@ KEPT = 100_000
 type Result = Literal["hit", "miss", "recorded", "forwarded", "error"]
 
 _INSERT = """INSERT INTO replays (replayed_at, cassette, session, result, exchange_id, normalized,
-  late_ms, method, host, path, request_model, closest_id, message)
-VALUES (:replayed_at, :cassette, :session, :result,
-  (SELECT id FROM exchanges WHERE id = :exchange_id), -- unless it was deleted meanwhile
+  late_ms, method, host, path, request_model, closest_id, message,
+  avoided_cost_usd, avoided_input_tokens, avoided_output_tokens)
+SELECT :replayed_at, :cassette, :session, :result, answered.id, -- unless it was deleted meanwhile
   :normalized, :late_ms, :method, :host, :path, :request_model,
-  (SELECT id FROM exchanges WHERE id = :closest_id), :message)"""
+  (SELECT id FROM exchanges WHERE id = :closest_id), :message,
+  answered.cost_usd, answered.input_tokens, answered.output_tokens
+FROM (SELECT 1) LEFT JOIN exchanges AS answered ON answered.id = :exchange_id"""
 GATHER_S = 0.2
 _WAITING = 100_000
 

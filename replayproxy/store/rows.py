@@ -2,11 +2,23 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from replayproxy.model import Ending, Exchange, Headers, Outcome, Request, ResponseHead, Usage
+from replayproxy.model import (
+    USAGE_COUNTS,
+    Ending,
+    Exchange,
+    Headers,
+    Outcome,
+    Request,
+    RequestParameters,
+    ResponseHead,
+    Usage,
+    UsageEstimate,
+)
 
 _NS_PER_MS = 1_000_000
 
@@ -44,6 +56,24 @@ def load_headers(text: str) -> Headers:
     return tuple((name, value) for name, value in json.loads(text))
 
 
+def _to_real(amount: Decimal | None) -> float | None:
+    """SQLite's REAL keeps 15 digits exactly, enough for any cost there is."""
+    return None if amount is None else float(amount)
+
+
+def _from_real(amount: float | None) -> Decimal | None:
+    return None if amount is None else Decimal(repr(amount))
+
+
+def _dump(value: Mapping[str, Any] | list[str]) -> str | None:
+    """As JSON; null if there is nothing in it."""
+    return json.dumps(value, ensure_ascii=False) if value else None
+
+
+def _said(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, ())}
+
+
 def exchange_columns(exchange: Exchange) -> dict[str, Any]:
     """A row of `exchanges`, but for `id`, `run_id` and `key_fingerprint`."""
     request, usage = exchange.request, exchange.usage
@@ -62,13 +92,15 @@ def exchange_columns(exchange: Exchange) -> dict[str, Any]:
         "request_model": exchange.request_model,
         "response_model": exchange.response_model,
         "finish_reason": exchange.finish_reason,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cache_read_tokens": usage.cache_read_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "cost_usd": None if exchange.cost_usd is None else float(exchange.cost_usd),
-        "cost_source": exchange.cost_source,
+        "finish_reasons": _dump(list(exchange.finish_reasons)),
+        "response_id": exchange.response_id,
+        "request_parameters": _dump(_said(asdict(exchange.parameters))),
+        "service_tier": exchange.service_tier,
+        "system_fingerprint": exchange.system_fingerprint,
+        **{name: getattr(usage, name) for name in USAGE_COUNTS},
+        "usage_problems": _dump(dict(usage.problems)),
+        **_estimate_columns(exchange.usage_estimate or UsageEstimate()),
+        **cost_columns(exchange),
         "time_to_headers_ms": to_ms(exchange.head.offset_ns if exchange.head else None),
         "time_to_first_chunk_ms": to_ms(exchange.first_event_ns),
         "time_to_first_content_ms": to_ms(exchange.first_content_ns),
@@ -82,6 +114,26 @@ def exchange_columns(exchange: Exchange) -> dict[str, Any]:
         "request_id": exchange.request_id,
         "traceparent": exchange.traceparent,
         "retry_count": exchange.retry_count,
+    }
+
+
+def cost_columns(exchange: Exchange) -> dict[str, Any]:
+    """Those of `exchanges` that say what it cost, and how that is known."""
+    return {
+        "cost_usd": _to_real(exchange.cost_usd),
+        "cost_source": exchange.cost_source,
+        "reported_cost_usd": _to_real(exchange.reported_cost_usd),
+        "computed_cost_usd": _to_real(exchange.computed_cost_usd),
+        "price_version": exchange.price_version,
+        "price_model": exchange.price_model,
+    }
+
+
+def _estimate_columns(estimate: UsageEstimate) -> dict[str, Any]:
+    return {
+        "estimated_input_tokens": estimate.input_tokens,
+        "estimated_output_tokens": estimate.output_tokens,
+        "estimate_source": estimate.source,
     }
 
 
@@ -146,16 +198,22 @@ def exchange_from_row(row: Mapping[str, Any], *, body: bytes) -> Exchange:
         streamed=bool(row["streamed"]),
         request_model=row["request_model"],
         response_model=row["response_model"],
-        finish_reason=row["finish_reason"],
+        finish_reasons=_finish_reasons(row),
+        response_id=row["response_id"],
+        parameters=_parameters(row["request_parameters"]),
+        service_tier=row["service_tier"],
+        system_fingerprint=row["system_fingerprint"],
         usage=Usage(
-            input_tokens=row["input_tokens"],
-            output_tokens=row["output_tokens"],
-            cache_read_tokens=row["cache_read_tokens"],
-            cache_write_tokens=row["cache_write_tokens"],
-            reasoning_tokens=row["reasoning_tokens"],
+            **{name: row[name] for name in USAGE_COUNTS},
+            problems=tuple(json.loads(row["usage_problems"] or "{}").items()),
         ),
-        cost_usd=None if row["cost_usd"] is None else Decimal(repr(row["cost_usd"])),
+        usage_estimate=_estimate(row),
+        cost_usd=_from_real(row["cost_usd"]),
         cost_source=row["cost_source"],
+        reported_cost_usd=_from_real(row["reported_cost_usd"]),
+        computed_cost_usd=_from_real(row["computed_cost_usd"]),
+        price_version=row["price_version"],
+        price_model=row["price_model"],
         first_event_ns=_to_ns(row["time_to_first_chunk_ms"]),
         first_content_ns=_to_ns(row["time_to_first_content_ms"]),
         end_offset_ns=row["end_offset_ns"],
@@ -167,4 +225,27 @@ def exchange_from_row(row: Mapping[str, Any], *, body: bytes) -> Exchange:
         request_id=row["request_id"],
         traceparent=row["traceparent"],
         retry_count=row["retry_count"],
+    )
+
+
+def _finish_reasons(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """All of them; of an exchange that an earlier version recorded, the first."""
+    if row["finish_reasons"] is not None:
+        return tuple(json.loads(row["finish_reasons"]))
+    return () if row["finish_reason"] is None else (row["finish_reason"],)
+
+
+def _parameters(text: str | None) -> RequestParameters:
+    found = json.loads(text or "{}")
+    stop_sequences = tuple(found.pop("stop_sequences", ()))
+    return RequestParameters(stop_sequences=stop_sequences, **found)
+
+
+def _estimate(row: Mapping[str, Any]) -> UsageEstimate | None:
+    if row["estimate_source"] is None:
+        return None
+    return UsageEstimate(
+        input_tokens=row["estimated_input_tokens"],
+        output_tokens=row["estimated_output_tokens"],
+        source=row["estimate_source"],
     )

@@ -24,7 +24,14 @@ SECRET = (("Authorization", "Bearer sk-golden"), ("x-aig-tag", "team-a"))
 
 
 def enriched(exchange: Exchange) -> Exchange:
-    return replace(exchange, provider="openai", cost_usd=Decimal("0.25"), cost_source="reported")
+    cost = Decimal("0.25")
+    return replace(
+        exchange,
+        provider="openai",
+        cost_usd=cost,
+        cost_source="reported",
+        reported_cost_usd=cost,
+    )
 
 
 def main() -> None:

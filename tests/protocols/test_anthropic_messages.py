@@ -111,7 +111,28 @@ def test_an_absurd_count_is_unknown() -> None:
         start(input_tokens=-1, output_tokens="7", cache_read_input_tokens=True)
     ).answer.usage
 
-    assert usage == Usage()
+    assert usage == Usage(
+        problems=(
+            ("input_tokens", "input_tokens is -1"),
+            ("output_tokens", 'output_tokens is "7"'),
+            ("cache_read_tokens", "cache_read_input_tokens is true"),
+        )
+    )
+
+
+def test_a_cache_kept_for_an_hour_and_searches_are_counted_for_they_cost_more() -> None:
+    usage = read(
+        start(
+            input_tokens=5,
+            cache_creation_input_tokens=30,
+            cache_creation={"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20},
+            server_tool_use={"web_search_requests": 2},
+        )
+    ).answer.usage
+
+    assert usage == Usage(
+        input_tokens=35, cache_write_tokens=30, cache_write_1h_tokens=20, web_searches=2
+    )
 
 
 def test_a_cost_that_a_gateway_adds_is_taken() -> None:

@@ -151,7 +151,26 @@ def test_the_results_of_googles_own_tools_are_input() -> None:
 
 
 def test_absurd_counts_are_unknown() -> None:
-    assert usage_of(told(promptTokenCount=-1, candidatesTokenCount="7")) == Usage()
+    assert usage_of(told(promptTokenCount=-1, candidatesTokenCount="7")) == Usage(
+        problems=(
+            ("input_tokens", "promptTokenCount is -1"),
+            ("output_tokens", 'candidatesTokenCount is "7"'),
+        )
+    )
+
+
+def test_audio_is_told_by_modality() -> None:
+    text, audio = {"modality": "TEXT", "tokenCount": 2}, {"modality": "AUDIO", "tokenCount": 7}
+
+    assert usage_of(
+        told(
+            promptTokenCount=9,
+            promptTokensDetails=[text, audio],
+            cachedContentTokenCount=2,
+            cacheTokensDetails=[text],
+            candidatesTokensDetails=[],
+        )
+    ) == Usage(input_tokens=9, cache_read_tokens=2, input_audio_tokens=7, cache_read_audio_tokens=0)
 
 
 def test_a_picture_is_content_but_not_text() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from replayproxy.model import Answer, Choice, ToolCall, Usage
 from replayproxy.protocols import by_name
+from replayproxy.protocols.openai_shapes import read_usage
 from tests.protocols.streams import Read, event, read_body, read_stream
 
 CHAT = by_name("openai_chat")
@@ -88,14 +89,80 @@ def test_the_last_cost_counts() -> None:
     assert got.answer.reported_cost_usd == Decimal(2)
 
 
+def test_the_tier_that_was_served_and_the_fingerprint_of_the_system_are_the_last_ones() -> None:
+    answer = read(
+        chunk({"content": "a"}, service_tier="auto", system_fingerprint="fp_1"),
+        chunk({"content": "b"}, service_tier="default", system_fingerprint=None),
+    ).answer
+
+    assert (answer.service_tier, answer.system_fingerprint) == ("default", "fp_1")
+
+
 def test_usage_that_is_missing_is_unknown() -> None:
     assert read(chunk({"content": "hi"}), DONE).answer.usage == Usage()
     assert usage_of(None, "none", 7, []) == Usage()
 
 
-@pytest.mark.parametrize("absurd", [-1, "7", 7.0, True, 2**53 + 1, None, [], float("nan")])
-def test_an_absurd_count_is_unknown_and_leaves_the_others_alone(absurd: object) -> None:
-    assert usage_of({"prompt_tokens": absurd, "completion_tokens": 7}) == Usage(output_tokens=7)
+@pytest.mark.parametrize(
+    ("absurd", "shown"),
+    [
+        (-1, "-1"),
+        ("7", '"7"'),
+        (7.0, "7.0"),
+        (True, "true"),
+        (2**53 + 1, "9007199254740993"),
+        ([], "[]"),
+        (float("nan"), "NaN"),
+        ("x" * 99, '"' + "x" * 38 + "…"),
+    ],
+)
+def test_an_absurd_count_is_unknown_and_named_and_leaves_the_others_alone(
+    absurd: object, shown: str
+) -> None:
+    assert usage_of({"prompt_tokens": absurd, "completion_tokens": 7}) == Usage(
+        output_tokens=7, problems=(("input_tokens", f"prompt_tokens is {shown}"),)
+    )
+
+
+def test_a_count_that_is_null_is_not_said() -> None:
+    assert usage_of({"prompt_tokens": None, "completion_tokens": 7}) == Usage(output_tokens=7)
+
+
+def test_the_last_value_wins_also_one_that_makes_no_sense() -> None:
+    good, bad = {"usage": {"prompt_tokens": 9}}, {"usage": {"prompt_tokens": -9}}
+
+    assert read(event(good), event(bad)).answer.usage == Usage(
+        problems=(("input_tokens", "prompt_tokens is -9"),)
+    )
+    assert read(event(bad), event(good)).answer.usage == Usage(input_tokens=9)
+
+
+def test_audio_tokens_are_parts_of_input_output_and_cache() -> None:
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 50,
+        "prompt_tokens_details": {
+            "audio_tokens": 60,
+            "cached_tokens": 40,
+            "cached_tokens_details": {"audio_tokens": 30, "text_tokens": 10},
+        },
+        "completion_tokens_details": {"audio_tokens": 45},
+    }
+
+    assert usage_of(usage) == Usage(
+        input_tokens=100,
+        output_tokens=50,
+        cache_read_tokens=40,
+        input_audio_tokens=60,
+        output_audio_tokens=45,
+        cache_read_audio_tokens=30,
+    )
+
+
+def test_an_integer_of_thousands_of_digits_is_named_by_its_type() -> None:
+    usage = read_usage({"prompt_tokens": 10**5000})
+
+    assert usage.problems == (("input_tokens", "prompt_tokens is unreadable (int)"),)
 
 
 def test_zero_and_the_largest_exact_count_are_not_absurd() -> None:
@@ -106,7 +173,12 @@ def test_zero_and_the_largest_exact_count_are_not_absurd() -> None:
 
 @pytest.mark.parametrize("absurd", [-1, "0.1", True, None, {}, float("nan"), float("inf")])
 def test_an_absurd_cost_is_unknown(absurd: object) -> None:
-    assert read(event({"usage": {"cost": absurd}})).answer.reported_cost_usd is None
+    answer = read(event({"usage": {"cost": absurd}})).answer
+
+    assert answer.reported_cost_usd is None
+    assert [name for name, _ in answer.usage.problems] == ["reported_cost_usd"] * (
+        absurd is not None
+    )
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ from replayproxy.sse import ServerSentEvent
         ("POST", "/v1beta/models/gemini-2.5-flash:countTokens", "http"),
         ("POST", "/v1beta/models/:generateContent", "http"),
         ("GET", "/v1/models", "http"),
+        ("POST", "/v1beta/interactions", "gemini_interactions"),
+        ("GET", "/v1beta/interactions/v1_1", "http"),
         ("POST", "/", "http"),
         ("", "", "http"),
     ],
@@ -120,6 +122,7 @@ scalars = (
 )
 kinds = st.sampled_from(
     ["message", "message_start", "content_block_start", "content_block_delta", "message_delta"]
+    + ["interaction.completed", "step.start", "step.delta", "thought_summary", "AUDIO"]
     + ["message_stop", "error", "text_delta", "thinking_delta", "input_json_delta", "tool_use"]
     + ["text", "thinking", "response.completed", "response.output_text.delta", "function_call"]
     + ["response.output_item.added", "response.function_call_arguments.delta", "reasoning"]
@@ -133,6 +136,10 @@ names = st.sampled_from(
     + ["output", "item", "output_index", "summary", "incomplete_details", "input_tokens", "detail"]
     + ["candidates", "parts", "thought", "functionCall", "args", "finishReason", "usageMetadata"]
     + ["promptTokenCount", "thoughtsTokenCount", "promptFeedback", "blockReason", "inlineData"]
+    + ["promptTokensDetails", "modality", "tokenCount", "audio_tokens", "cached_tokens_details"]
+    + ["interaction", "event_type", "step", "steps", "total_input_tokens", "total_thought_tokens"]
+    + ["input_tokens_by_modality", "tokens", "temperature", "stop", "seed", "n", "response_format"]
+    + ["cache_creation", "ephemeral_1h_input_tokens", "service_tier", "generationConfig"]
 )
 
 
@@ -159,7 +166,9 @@ def test_no_json_makes_a_reader_raise_and_all_it_says_can_be_stored(
         reader.read_json(document)
 
     json.dumps(asdict(reader.answer()), ensure_ascii=False, default=str).encode()
-    protocol.read_request("", documents)
+    for document in documents:
+        asked = protocol.read_request("", document)
+        json.dumps(asdict(asked), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)

@@ -69,6 +69,7 @@ def test_every_exchange_is_read_as_it_was_recorded(golden: Path) -> None:
             usage=Usage(input_tokens=9, output_tokens=2),
             cost_usd=Decimal("0.25"),
             cost_source="reported",
+            reported_cost_usd=Decimal("0.25"),
             first_event_ns=5_000_000,
             first_content_ns=5_000_000,
             end_offset_ns=9_000_000,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from replayproxy.store import Replayed, ReplayLog, Store, delete, replay_log
-from tests.builders import NOON, asking, written
+from tests.builders import NOON, asking, chunks, written
 
 HIT = Replayed(
     replayed_at=NOON,
@@ -29,6 +29,17 @@ HIT = Replayed(
 MISS = replace(
     HIT, result="miss", exchange_id=None, normalized=(), late_ms=None, closest_id=1, message="no"
 )
+
+
+def test_a_hit_says_what_it_avoided_also_once_its_exchange_is_deleted(tmp_path: Path) -> None:
+    usage = b'data: {"usage":{"prompt_tokens":9,"completion_tokens":2,"cost":0.25}}\n\n'
+    path = written(tmp_path / "a.db", {"request": asking(), "body": chunks((1, usage))})
+    avoided = "avoided_cost_usd, avoided_input_tokens, avoided_output_tokens"
+
+    logged(path, HIT, MISS)
+    delete(path, [1])
+
+    assert rows(path, avoided) == [(0.25, 9, 2), (None, None, None)]
 
 
 def logged(path: Path, *replayed: Replayed) -> None:

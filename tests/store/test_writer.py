@@ -10,12 +10,24 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replayproxy.model import Ending, Exchange, Headers, Outcome, Request, ResponseHead, Usage
+from replayproxy.model import (
+    USAGE_COUNTS,
+    Ending,
+    Exchange,
+    Headers,
+    Outcome,
+    Request,
+    RequestParameters,
+    ResponseHead,
+    Usage,
+    UsageEstimate,
+)
 from replayproxy.store import Store, Writer
 from tests.builders import (
     DONE,
@@ -85,23 +97,31 @@ def test_what_is_recorded_comes_back_equal(
     assert exchange.response_bytes == sum(len(chunk.data) for chunk in expected)
 
 
+ENRICHED: dict[str, Any] = {
+    "provider": "openai",
+    "finish_reasons": ("stop", "length"),
+    "parameters": RequestParameters(temperature=0.5, stop_sequences=("a", "é"), seed=-1),
+    "service_tier": "flex",
+    "system_fingerprint": "fp_1",
+    "usage": Usage(
+        **{name: number for number, name in enumerate(USAGE_COUNTS) if name != "web_searches"},
+        problems=(("web_searches", "web_search_requests is -1"),),
+    ),
+    "usage_estimate": UsageEstimate(output_tokens=7, source="guessed"),
+    "cost_usd": Decimal("0.000105"),
+    "cost_source": "reported",
+    "reported_cost_usd": Decimal("0.000105"),
+    "computed_cost_usd": Decimal("0.123456789012345"),
+    "price_version": "genai-prices 0.2.3",
+    "price_model": "openai/gpt-4o",
+}
+
+
 def test_all_that_is_known_of_an_exchange_comes_back(tmp_path: Path) -> None:
     stored: list[Exchange] = []
 
     def enrich(exchange: Exchange) -> Exchange:
-        return replace(
-            exchange,
-            provider="openai",
-            usage=Usage(
-                input_tokens=1,
-                output_tokens=2,
-                cache_read_tokens=3,
-                cache_write_tokens=4,
-                reasoning_tokens=5,
-            ),
-            cost_usd=Decimal("0.000105"),
-            cost_source="genai-prices",
-        )
+        return replace(exchange, **ENRICHED)
 
     writer = Writer(tmp_path / "a.db", enrich=enrich, on_stored=stored.append)
     record(
@@ -128,14 +148,11 @@ def test_all_that_is_known_of_an_exchange_comes_back(tmp_path: Path) -> None:
         outcome=Outcome.COMPLETED,
         ending=Ending.FINISHED,
         protocol="openai_chat",
-        provider="openai",
         streamed=True,
         request_model="gpt-4o",
         response_model="gpt-4o-2024",
-        finish_reason="stop",
-        usage=enrich(exchange).usage,
-        cost_usd=Decimal("0.000105"),
-        cost_source="genai-prices",
+        response_id="1",
+        **ENRICHED,
         first_event_ns=2_000_000,
         first_content_ns=3_000_000,
         end_offset_ns=4_000_000,
