@@ -11,16 +11,17 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from mitmproxy import addonmanager, ctx, exceptions, http
 
 from replayproxy import config
 from replayproxy.capture import Capture
-from replayproxy.errors import DatabaseError
+from replayproxy.errors import ReplayproxyError
 from replayproxy.flows import ended_by_client, reads_of, to_head, to_request
 from replayproxy.model import Ending
-from replayproxy.pricing import priced
+from replayproxy.pricing import PriceFile, priced
 from replayproxy.recording import Policy
 from replayproxy.store import Writer
 from replayproxy.traffic import SWITCH_HEADER, is_switched_off, records_matching
@@ -84,9 +85,13 @@ class Recorder:
             keep_bodies=not chosen["no_bodies"],
             estimate_usage=chosen["estimate_usage"],
         )
+        prices = chosen["prices"]
         try:
-            self._writer = Writer(Path(chosen["db"]).expanduser(), policy=policy, enrich=priced)
-        except DatabaseError as error:
+            own = PriceFile.read(Path(prices).expanduser()) if prices else None
+            self._writer = Writer(
+                Path(chosen["db"]).expanduser(), policy=policy, enrich=partial(priced, own=own)
+            )
+        except ReplayproxyError as error:
             # mitmdump ends on an error at its start; as an OptionsError it came with a traceback
             logger.error("replayproxy: %s", error)
             return

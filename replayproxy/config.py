@@ -145,6 +145,15 @@ ESTIMATE_USAGE = Option(
     is_flag=True,
 )
 
+PRICES = Option(
+    name="prices",
+    default="",
+    metavar="FILE",
+    help="Your own prices (TOML); they win over the price list.",
+    env="REPLAYPROXY_PRICES",
+    replaying=False,
+)
+
 IGNORE = Option(
     name="ignore",
     default="",
@@ -196,4 +205,5 @@ OPTIONS = (
     TAG_HEADER,
     NO_BODIES,
     ESTIMATE_USAGE,
+    PRICES,
 )

@@ -32,6 +32,7 @@ from replayproxy.model import (
 )
 from replayproxy.protocols import detect
 from replayproxy.protocols.base import Protocol, RequestView
+from replayproxy.providers import provider_of
 from replayproxy.sse import ServerSentEvent, SSEDecoder
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
@@ -136,6 +137,7 @@ class Recording:
             ending=self._ending,
             error=self._error(answer, outcome),
             protocol=self._protocol.name,
+            provider=provider_of(self._request.host),
             streamed=self._streamed,
             request_model=self._asked.model,
             response_model=answer.response_model,

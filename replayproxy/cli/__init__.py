@@ -10,6 +10,7 @@ from replayproxy.cli.list_ import list_exchanges
 from replayproxy.cli.prune import prune
 from replayproxy.cli.record import record
 from replayproxy.cli.replay import replay
+from replayproxy.cli.reprice import reprice
 from replayproxy.cli.show import show
 from replayproxy.cli.text import one_line
 from replayproxy.cli.verify import verify
@@ -47,5 +48,18 @@ def main() -> None:
     """
 
 
-for command in (record, replay, verify, list_exchanges, show, delete, prune, dashboard, demo):
+COMMANDS = (
+    record,
+    replay,
+    verify,
+    list_exchanges,
+    show,
+    reprice,
+    delete,
+    prune,
+    dashboard,
+    demo,
+)
+
+for command in COMMANDS:
     main.add_command(command)

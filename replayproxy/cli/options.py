@@ -7,8 +7,14 @@ from typing import Any
 import click
 
 from replayproxy import config
+from replayproxy.pricing import PriceFile
 
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def read_prices(path: str) -> PriceFile | None:
+    """The price file, if one is named."""
+    return PriceFile.read(Path(path).expanduser()) if path else None
 
 
 class _Address(click.ParamType[tuple[str, int]]):
@@ -59,6 +65,7 @@ no_bodies_option = click.option(config.NO_BODIES.flag, is_flag=True, help=config
 estimate_usage_option = click.option(
     config.ESTIMATE_USAGE.flag, is_flag=True, help=config.ESTIMATE_USAGE.help
 )
+prices_option = from_table(config.PRICES, callback=lambda c, p, v: read_prices(v))
 no_replay_log_option = click.option(
     config.NO_REPLAY_LOG.flag, is_flag=True, help=config.NO_REPLAY_LOG.help
 )

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from replayproxy.cli.options import (
     estimate_usage_option,
     listen_option,
     no_bodies_option,
+    prices_option,
     record_hosts_option,
     record_paths_option,
     tag_header_option,
@@ -29,6 +31,7 @@ from replayproxy.cli.text import byte_count, count, dollars, plural, say
 from replayproxy.errors import UsageError
 from replayproxy.key_shapes import KeyTally
 from replayproxy.model import Exchange, Outcome
+from replayproxy.pricing import PriceFile, priced
 from replayproxy.recording import Policy
 from replayproxy.traffic import records_matching
 
@@ -62,6 +65,7 @@ from replayproxy.traffic import records_matching
 @tag_header_option
 @no_bodies_option
 @estimate_usage_option
+@prices_option
 @prune_options(prefix="prune-", verb="While recording, delete")
 @serving.expose_option
 def record(
@@ -78,6 +82,7 @@ def record(
     tag_header: str,
     no_bodies: bool,
     estimate_usage: bool,
+    prices: PriceFile | None,
     prune_older_than: Age | None,
     prune_keep: int | None,
     prune_max_size: int | None,
@@ -122,6 +127,7 @@ def record(
             policy=Policy(
                 tag_header=tag_header, keep_bodies=not no_bodies, estimate_usage=estimate_usage
             ),
+            prices=prices,
             pruning=PruneOptions(
                 older_than=prune_older_than,
                 keep=prune_keep,
@@ -145,18 +151,19 @@ async def _record(
     rerecord: bool,
     records: Callable[[str, str], bool],
     policy: Policy,
+    prices: PriceFile | None,
     pruning: PruneOptions,
 ) -> bool:
     """Serve until told to stop; False if an exchange was lost, or the cassette not replaced."""
     from replayproxy import proxy
-    from replayproxy.pricing import priced
     from replayproxy.stopping import StopSignals
     from replayproxy.store import Upkeep, Writer
 
     stop = StopSignals()
     total = _Total()
     upkeep = Upkeep(db, lambda: pruning.at(datetime.now(UTC))) if pruning else None
-    writer = Writer(db, policy=policy, enrich=priced, on_stored=total.add, upkeep=upkeep)
+    enrich = partial(priced, own=prices)
+    writer = Writer(db, policy=policy, enrich=enrich, on_stored=total.add, upkeep=upkeep)
     try:
         replacement = Replacement(db, cassette) if rerecord else None
         if writer.interrupted_before:

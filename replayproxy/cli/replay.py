@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from replayproxy.cli.options import (
     max_gap_option,
     no_replay_log_option,
     normalize_option,
+    prices_option,
     repeat_option,
     speed_option,
     upstream_ca_option,
@@ -31,6 +33,7 @@ from replayproxy.matching import MatchRules
 from replayproxy.origin import Certificates
 from replayproxy.playback import Pace, Repeat, parse_pace
 from replayproxy.player import Forward, Played
+from replayproxy.pricing import PriceFile, priced
 from replayproxy.settings_file import match_rules
 
 
@@ -53,6 +56,7 @@ from replayproxy.settings_file import match_rules
     "upstream, and is recorded into the cassette (for later replays), or not.",
 )
 @upstream_ca_option
+@prices_option
 @speed_option
 @max_gap_option
 @jitter_option
@@ -70,6 +74,7 @@ def replay(
     upstream: str | None,
     on_miss: str,
     upstream_ca: Path | None,
+    prices: PriceFile | None,
     speed: str,
     max_gap: str,
     jitter: str,
@@ -108,6 +113,7 @@ def replay(
             upstream=parse_upstream(upstream) if upstream else None,
             on_miss=on_miss,
             upstream_ca=upstream_ca,
+            prices=prices,
             pace=parse_pace(speed=speed, max_gap=max_gap, jitter=jitter),
             repeat=Repeat(repeat),
             rules=match_rules(db, ignore=ignore, normalize=normalize, on=match_on),
@@ -124,6 +130,7 @@ async def _replay(
     upstream: Upstream | None,
     on_miss: str,
     upstream_ca: Path | None,
+    prices: PriceFile | None,
     pace: Pace,
     repeat: Repeat,
     rules: MatchRules,
@@ -139,7 +146,7 @@ async def _replay(
         forward = None
         if on_miss != "error":
             forward = await stack.enter_async_context(
-                _live(db, cassette, upstream, upstream_ca, records=on_miss == "record")
+                _live(db, cassette, upstream, upstream_ca, prices, records=on_miss == "record")
             )
         with progress("Making match keys for these rules") as on_progress:
             player, session = stack.enter_context(
@@ -199,16 +206,16 @@ async def _live(
     cassette: str,
     upstream: Upstream | None,
     upstream_ca: Path | None,
+    prices: PriceFile | None,
     *,
     records: bool,
 ) -> AsyncIterator[Forward]:
     """The way upstream, for misses."""
     from replayproxy import proxy
     from replayproxy.forwarding import Forwarder
-    from replayproxy.pricing import priced
     from replayproxy.store import Writer
 
-    writer = Writer(db, enrich=priced) if records else None
+    writer = Writer(db, enrich=partial(priced, own=prices)) if records else None
     recorders = []
     if writer:
         make = proxy.load_addon("recorder").Recorder

@@ -34,10 +34,11 @@ class PruneOptions:
 
     def at(self, now: datetime) -> Rules:
         """What they mean at this time."""
-        older_than = self.older_than
-        before = now - older_than if isinstance(older_than, timedelta) else older_than
         return Rules(
-            before=before, keep=self.keep, max_bytes=self.max_bytes, cassette=self.cassette
+            before=started_since(self.older_than, now),
+            keep=self.keep,
+            max_bytes=self.max_bytes,
+            cassette=self.cassette,
         )
 
 
@@ -74,6 +75,19 @@ class _Size(click.ParamType[int]):
             self.fail(f"{value!r} is no size such as 500MB, 2GB or 512MiB", param, ctx)
         number, unit, binary = match.groups()
         return int(float(number) * (1024 if binary else 1000) ** ("kmgt".index(unit.lower()) + 1))
+
+
+def started_since(age: Age | None, now: datetime) -> datetime | None:
+    """When what is younger than this age began."""
+    return now - age if isinstance(age, timedelta) else age
+
+
+since_option = click.option(
+    "--since",
+    type=_Age(),
+    metavar="AGE",
+    help="Only what started within AGE: 12h, 30d, 4w, or after a date (UTC): 2026-01-31.",
+)
 
 
 def prune_options(*, prefix: str = "", verb: str = "Delete") -> Decorator:

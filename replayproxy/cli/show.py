@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ from replayproxy.cli.options import db_option, json_option
 from replayproxy.cli.text import dollars, json_line, milliseconds, printable
 from replayproxy.content_coding import Decoder
 from replayproxy.matching import ABSENT, MatchRules, canonical, differences
-from replayproxy.model import Answer, Chunk, Exchange, Headers, header
+from replayproxy.model import USAGE_COUNTS, Answer, Chunk, Exchange, Headers, header
 from replayproxy.recording import read_answer
 from replayproxy.store import Store
+
+_TOKENS_SHOWN = frozenset(
+    {"input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens"}
+)
 
 type Keys = list[tuple[str, MatchRules]]
 """A match key and the rules it was made by."""
@@ -68,7 +73,7 @@ def _json(row: dict[str, Any], exchange: Exchange, table: Table) -> str:
             "ending": exchange.ending,
             "request_headers": exchange.request.headers,
             "response_headers": head.headers if head else None,
-            "usage": {name: getattr(usage, name) for name in usage.__slots__},
+            "usage": {name: getattr(usage, name) for name in USAGE_COUNTS},
             "chunks": [{"offset_ns": offset_ns, "length": length} for offset_ns, length in table],
         }
     )
@@ -91,8 +96,7 @@ def _lines(exchange: Exchange, chunks: tuple[Chunk, ...], keys: Keys) -> Iterato
         f"tokens: {_known(usage.input_tokens)} in ({_known(usage.cache_read_tokens)} cached), "
         f"{_known(usage.output_tokens)} out ({_known(usage.reasoning_tokens)} reasoning)"
     )
-    cost = None if exchange.cost_usd is None else float(exchange.cost_usd)
-    yield f"cost: {dollars(cost)} ({exchange.cost_source or 'unknown'})"
+    yield from _usage_lines(exchange)
     yield (
         f"time: headers {_ms(head.offset_ns if head else None)}, "
         f"first chunk {_ms(exchange.first_event_ns)}, "
@@ -101,6 +105,26 @@ def _lines(exchange: Exchange, chunks: tuple[Chunk, ...], keys: Keys) -> Iterato
     yield f"chunks: {len(chunks)}, {exchange.response_bytes} bytes"
     yield from _key_lines(exchange, keys)
     yield from _answer_lines(read_answer(exchange, chunks, Decoder), exchange, chunks)
+
+
+def _usage_lines(exchange: Exchange) -> Iterator[str]:
+    usage, estimate = exchange.usage, exchange.usage_estimate
+    more = {name: count for name, count in usage.counts().items() if name not in _TOKENS_SHOWN}
+    if any(more.values()):
+        yield "also: " + ", ".join(f"{count:,} {name}" for name, count in more.items() if count)
+    for name, what in usage.problems:
+        yield f"{name} unknown: {what}"
+    if estimate:
+        told = (_known(estimate.input_tokens), _known(estimate.output_tokens))
+        yield f"estimated: {told[0]} in, {told[1]} out ({estimate.source})"
+    yield f"cost: {_usd(exchange.cost_usd)} ({exchange.cost_source or 'unknown'})"
+    if exchange.price_version:
+        price = f"{exchange.price_version}, {exchange.price_model}"
+        yield f"computed: {_usd(exchange.computed_cost_usd)} ({price})"
+
+
+def _usd(cost: Decimal | None) -> str:
+    return dollars(None if cost is None else float(cost))
 
 
 def _header_lines(mark: str, headers: Headers) -> Iterator[str]:

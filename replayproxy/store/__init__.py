@@ -4,6 +4,7 @@ from replayproxy.store.library import Library
 from replayproxy.store.pruning import Pruned, delete, prune
 from replayproxy.store.reader import Store
 from replayproxy.store.replay_log import Replayed, ReplayLog
+from replayproxy.store.repricing import Repriced, reprice
 from replayproxy.store.selection import Rules
 from replayproxy.store.tape import Tape
 from replayproxy.store.upkeep import Upkeep
@@ -14,6 +15,7 @@ __all__ = [
     "Pruned",
     "ReplayLog",
     "Replayed",
+    "Repriced",
     "Rules",
     "Store",
     "Tape",
@@ -21,4 +23,5 @@ __all__ = [
     "Writer",
     "delete",
     "prune",
+    "reprice",
 ]

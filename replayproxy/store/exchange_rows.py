@@ -1,6 +1,7 @@
 """Reading one exchange: its rows, its bodies, its chunks."""
 
 import sqlite3
+from datetime import datetime
 
 from replayproxy.model import Chunk, Exchange
 from replayproxy.store import bodies, journal, packing, rows
@@ -28,6 +29,29 @@ def read_exchange(connection: sqlite3.Connection, exchange_id: int) -> Exchange 
         return None
     row = as_dict(cursor, found)
     return rows.exchange_from_row(row, body=bodies.get(connection, row["request_body_id"]))
+
+
+def ended_exchanges(
+    connection: sqlite3.Connection,
+    *,
+    after: int,
+    limit: int,
+    since: datetime | None = None,
+    cassette: str | None = None,
+) -> list[Exchange]:
+    """Those that have ended, by their ids from the one after `after` on; without bodies."""
+    cursor = connection.execute(
+        f"""{_SELECT} WHERE exchanges.id > :after AND outcome IS NOT NULL
+          AND started_at >= :since AND (:cassette IS NULL OR cassette = :cassette)
+        ORDER BY exchanges.id LIMIT :limit""",
+        {
+            "after": after,
+            "limit": limit,
+            "since": rows.to_timestamp(since) if since else "",
+            "cassette": cassette,
+        },
+    )
+    return [rows.exchange_from_row(as_dict(cursor, row), body=b"") for row in cursor.fetchall()]
 
 
 def read_chunks(connection: sqlite3.Connection, exchange_id: int) -> tuple[Chunk, ...]:

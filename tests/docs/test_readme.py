@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import click
 import pytest
@@ -12,6 +13,7 @@ from tests.docs.readme import README, options_table, with_part
 
 TEXT = README.read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+(PRICE_FILE,) = re.findall(r"^```toml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 COMMAND_LINES = [
     line.partition("#")[0].strip()
     for block in BLOCKS
@@ -35,7 +37,11 @@ def test_every_command_is_in_the_readme() -> None:
 
 
 @pytest.mark.parametrize("line", COMMAND_LINES)
-def test_every_command_line_of_the_readme_can_be_parsed(line: str) -> None:
+def test_every_command_line_of_the_readme_can_be_parsed(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prices.toml").write_text(PRICE_FILE)
+    monkeypatch.chdir(tmp_path)
     _, name, *arguments = shlex.split(line)
     command = main.commands[name]
 
