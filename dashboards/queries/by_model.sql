@@ -2,21 +2,19 @@
 -- Cost, tokens, errors and latency of each model, the dearest first.
 WITH per_model AS (
   SELECT
-    request_model,
+    model AS request_model,
     count(*) AS exchanges,
     sum(cost_usd) AS cost_usd,
-    coalesce(sum(error IS NOT NULL OR status >= 400), 0) AS errors,
+    sum(failed) AS errors,
     sum(input_tokens) AS input_tokens,
     sum(cache_read_tokens) AS cache_read_tokens,
     sum(output_tokens) AS output_tokens,
-    sum(output_tokens) FILTER (WHERE duration_ms > time_to_first_content_ms) * 1000.0
-      / sum(duration_ms - time_to_first_content_ms) FILTER (WHERE output_tokens IS NOT NULL)
-      AS output_tokens_per_second,
+    sum(generated_tokens) * 1000.0 / sum(generation_ms) AS output_tokens_per_second,
     replayproxy_percentiles(time_to_first_content_ms) AS first_content,
     replayproxy_percentiles(duration_ms) AS duration
-  FROM exchanges
-  WHERE started_at >= :since AND (:model = '' OR request_model = :model)
-  GROUP BY request_model
+  FROM figures
+  WHERE started_at >= :since AND (:model = '' OR model = :model)
+  GROUP BY model
 )
 SELECT
   coalesce(request_model, 'no model') AS model,

@@ -6,9 +6,8 @@ WITH measured AS (
     replayproxy_percentiles(time_to_first_content_ms) AS first_content,
     count(duration_ms) AS durations,
     replayproxy_percentiles(duration_ms) AS duration
-  FROM exchanges
-  WHERE started_at >= :since AND (:model = '' OR request_model = :model)
-    AND outcome IS NOT NULL
+  FROM figures
+  WHERE started_at >= :since AND (:model = '' OR model = :model)
 )
 SELECT
   'time_to_first_content' AS measure,

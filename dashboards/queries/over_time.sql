@@ -5,14 +5,14 @@ WITH per_model AS (
     substr(started_at, 1,
       CASE :bucket WHEN 'minute' THEN 16 WHEN 'hour' THEN 13 WHEN 'month' THEN 7 ELSE 10 END
     ) AS start,
-    coalesce(request_model, 'no model') AS model,
-    request_model IS NULL AS no_model,
+    coalesce(figures.model, 'no model') AS model,
+    figures.model IS NULL AS no_model,
     count(*) AS exchanges,
-    sum(error IS NOT NULL OR status >= 400) AS errors,
+    sum(failed) AS errors,
     sum(cost_usd) AS cost_usd
-  FROM exchanges
-  WHERE started_at >= :since AND (:model = '' OR request_model = :model)
-  GROUP BY start, request_model
+  FROM figures
+  WHERE started_at >= :since AND (:model = '' OR figures.model = :model)
+  GROUP BY start, figures.model
 ),
 dearest AS (
   SELECT model

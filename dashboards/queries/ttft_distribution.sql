@@ -2,8 +2,8 @@
 -- Exchanges by time to first token, ten steps for each power of ten.
 WITH RECURSIVE per_ms AS (
   SELECT max(CAST(time_to_first_content_ms AS INTEGER), 1) AS ms, count(*) AS exchanges
-  FROM exchanges
-  WHERE started_at >= :since AND (:model = '' OR request_model = :model)
+  FROM figures
+  WHERE started_at >= :since AND (:model = '' OR model = :model)
     AND time_to_first_content_ms IS NOT NULL
   GROUP BY 1
 ),

@@ -8,8 +8,8 @@ WITH measured AS (
     ) AS start,
     count(*) AS exchanges,
     replayproxy_percentiles(time_to_first_content_ms) AS percentiles
-  FROM exchanges
-  WHERE started_at >= :since AND (:model = '' OR request_model = :model)
+  FROM figures
+  WHERE started_at >= :since AND (:model = '' OR model = :model)
     AND time_to_first_content_ms IS NOT NULL
   GROUP BY start
 )

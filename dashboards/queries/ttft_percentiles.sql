@@ -5,8 +5,8 @@ FROM
   (VALUES (50, 0), (95, 1), (99, 2)),
   (
     SELECT replayproxy_percentiles(time_to_first_content_ms) AS measured
-    FROM exchanges
-    WHERE started_at >= :since AND (:model = '' OR request_model = :model)
+    FROM figures
+    WHERE started_at >= :since AND (:model = '' OR model = :model)
       AND time_to_first_content_ms IS NOT NULL
   )
 WHERE measured IS NOT NULL

@@ -12,6 +12,7 @@ from replayproxy.cli.record import record
 from replayproxy.cli.replay import replay
 from replayproxy.cli.reprice import reprice
 from replayproxy.cli.show import show
+from replayproxy.cli.stats import stats
 from replayproxy.cli.text import one_line
 from replayproxy.cli.verify import verify
 from replayproxy.errors import ReplayproxyError
@@ -48,18 +49,17 @@ def main() -> None:
     """
 
 
-COMMANDS = (
+for command in (
     record,
     replay,
     verify,
     list_exchanges,
     show,
+    stats,
     reprice,
     delete,
     prune,
     dashboard,
     demo,
-)
-
-for command in COMMANDS:
+):
     main.add_command(command)

@@ -13,13 +13,18 @@ from sqlite_utils import Database
 from replayproxy.errors import DatabaseError
 from replayproxy.store import packing, views
 from replayproxy.store.migrations import APPLICATION_ID, migrations
+from replayproxy.store.percentiles import Percentiles
 
 BUSY_TIMEOUT_S = 5.0
 
 
 def register_functions(connection: sqlite3.Connection) -> None:
-    """The SQL functions that our views call: `replayproxy_chunks(chunk_table)` gives JSON."""
+    """The SQL functions of our views and queries.
+
+    `replayproxy_chunks(chunk_table)` gives JSON; `replayproxy_percentiles(value)` likewise.
+    """
     connection.create_function("replayproxy_chunks", 1, packing.as_json, deterministic=True)
+    connection.create_aggregate("replayproxy_percentiles", 1, Percentiles)
 
 
 def open_for_writing(path: Path) -> Database:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,7 @@ from replayproxy.store import journal, packing
 from replayproxy.store.connection import as_database_error, open_for_reading
 from replayproxy.store.exchange_rows import read_chunks, read_exchange
 from replayproxy.store.sql import as_dict
+from replayproxy.store.statistics import Statistics, statistics
 
 _EXACT_KEY = f"""(SELECT key FROM match_keys WHERE exchange_id = exchanges.id
   AND key LIKE '{EXACT_PREFIX}%') AS match_key"""
@@ -129,6 +131,13 @@ class Store:
                 "SELECT max(id) FROM exchanges WHERE cassette = ?", [cassette]
             ).fetchone()
         return found[0]
+
+    def statistics(
+        self, *, by: str, since: datetime | None = None, cassette: str | None = None
+    ) -> Statistics:
+        """Totals of what started since then, by one of `statistics.DIMENSIONS`."""
+        with as_database_error(self.path), self._one_state():
+            return statistics(self._connection, by=by, since=since, cassette=cassette)
 
     def cassettes(self) -> list[str]:
         """The names of all cassettes."""

@@ -109,7 +109,7 @@ async def _ask(
                 recording.head(_head(event, now_ns))
             case h11.Data():
                 chunks.append(Chunk(offset_ns=now_ns, data=bytes(event.data)))
-                recording.chunk(chunks[-1])
+                recording.chunks(chunks[-1:])
                 if (size := size + len(event.data)) > MAX_BYTES:
                     raise UnansweredError(f"the answer is larger than {MAX_BYTES:,} bytes")
             case h11.ConnectionClosed():

@@ -77,8 +77,10 @@ def test_costs_are_summed_by_day_model_and_tag(connection: sqlite3.Connection) -
         "exchanges_without_cost": 1,
         "input_tokens": 30,
         "cache_read_tokens": 8,
+        "cache_write_tokens": None,
         "output_tokens": 1,
         "reasoning_tokens": 3,
+        "output_tokens_per_second": None,
     }
     nothing_yet = {
         "exchanges": 1,
@@ -87,8 +89,10 @@ def test_costs_are_summed_by_day_model_and_tag(connection: sqlite3.Connection) -
         "exchanges_without_cost": 1,
         "input_tokens": None,
         "cache_read_tokens": None,
+        "cache_write_tokens": None,
         "output_tokens": None,
         "reasoning_tokens": None,
+        "output_tokens_per_second": None,
     }
     assert view(connection, "SELECT * FROM cost_by_day ORDER BY day") == [
         {"day": "2026-09-01", **day},
