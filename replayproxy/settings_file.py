@@ -35,7 +35,7 @@ def match_rules(
         return MatchRules(
             ignore=(*found["ignore"], *ignore),
             normalize=tuple(parse_normalize(text) for text in (*found["normalize"], *normalize)),
-            on=(*found["on"], *on),
+            on=tuple(one.strip() for text in (*found["on"], *on) for one in text.split(",")),
         )
     except UsageError as error:
         if any(found.values()):

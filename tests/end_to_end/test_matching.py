@@ -112,7 +112,7 @@ def test_a_file_of_rules_that_makes_no_sense_ends_with_one_clear_line(recorded: 
 
 
 def test_hosts_can_be_made_to_count(recorded: Path) -> None:
-    with serving("replay", "--match-on", "host", cwd=recorded) as player:
+    with serving("replay", "--match-on", "header:x-any,host", cwd=recorded) as player:
         other = post(f"http://localhost:80{PATH}", ask("joke"), tunnel=player.url)
         same = post(f"http://127.0.0.1:80{PATH}", ask("joke"), tunnel=player.url)
 
