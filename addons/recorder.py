@@ -135,6 +135,10 @@ class Recorder:
     def _is_recorded(self, request: http.Request) -> bool:
         if not self._records(request.pretty_host, request.path.partition("?")[0]):
             return False
+        if (
+            request.method == "PRI"
+        ):  # how HTTP/2 begins, where it was not agreed upon: it is refused
+            return False
         if "upgrade" not in request.headers:
             return True
         if not self._said_websocket:

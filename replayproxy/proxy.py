@@ -11,7 +11,7 @@ import ssl
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -145,6 +145,10 @@ async def running(
         ListenError: the address cannot be bound.
         UsageError: mitmproxy does not take a mode or a setting.
     """
+    with suppress(ImportError, AttributeError):  # it looks inside mitmproxy, which may change
+        from replayproxy import mending
+
+        mending.mend()
     ready = _Ready()
     servers = proxyserver.Proxyserver()
     master = Master(options.Options())

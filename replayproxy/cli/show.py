@@ -14,6 +14,7 @@ from replayproxy.cli.text import dollars, json_line, milliseconds, printable
 from replayproxy.content_coding import Decoder
 from replayproxy.matching import ABSENT, MatchRules, canonical, differences
 from replayproxy.model import USAGE_COUNTS, Answer, Chunk, Exchange, Headers, header
+from replayproxy.oddities import Oddity, oddities
 from replayproxy.recording import read_answer
 from replayproxy.store import Store
 
@@ -53,7 +54,9 @@ def show(exchange_id: int, db: Path, as_json: bool, with_chunks: bool, body: str
             received = b"".join(chunk.data for chunk in chunks)
             sys.stdout.buffer.write(sent if body == "request" else received)
         elif as_json:
-            click.echo(_json(store.row(exchange_id), exchange, store.chunk_table(exchange_id)))
+            flags = oddities(exchange, chunks, Decoder)
+            table = store.chunk_table(exchange_id)
+            click.echo(_json(store.row(exchange_id), exchange, table, flags))
         else:
             table = store.chunk_table(exchange_id)
             keys = store.match_keys(exchange_id)
@@ -62,7 +65,7 @@ def show(exchange_id: int, db: Path, as_json: bool, with_chunks: bool, body: str
                 click.echo(printable(line))
 
 
-def _json(row: dict[str, Any], exchange: Exchange, table: Table) -> str:
+def _json(row: dict[str, Any], exchange: Exchange, table: Table, flags: tuple[Oddity, ...]) -> str:
     head, usage = exchange.head, exchange.usage
     return json_line(
         {
@@ -71,6 +74,7 @@ def _json(row: dict[str, Any], exchange: Exchange, table: Table) -> str:
             "port": exchange.request.port,
             "query": exchange.request.query,
             "ending": exchange.ending,
+            "flags": flags,
             "request_headers": exchange.request.headers,
             "response_headers": head.headers if head else None,
             "usage": {name: getattr(usage, name) for name in USAGE_COUNTS},
@@ -103,6 +107,8 @@ def _lines(exchange: Exchange, chunks: tuple[Chunk, ...], keys: Keys) -> Iterato
         f"first content {_ms(exchange.first_content_ns)}, end {_ms(exchange.end_offset_ns)}"
     )
     yield f"chunks: {len(chunks)}, {exchange.response_bytes} bytes"
+    for oddity in oddities(exchange, chunks, Decoder):
+        yield f"odd: {oddity.words} ({oddity})"
     yield from _key_lines(exchange, keys)
     yield from _answer_lines(read_answer(exchange, chunks, Decoder), exchange, chunks)
 

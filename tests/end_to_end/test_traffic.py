@@ -16,7 +16,8 @@ import httpx2
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
-from tests.end_to_end.commands import PATIENCE_S, body_of, listed, serving, shown
+from replayproxy.store import Store
+from tests.end_to_end.commands import PATIENCE_S, listed, serving, shown
 from tests.end_to_end.upstream import (
     STREAM_HEAD,
     Received,
@@ -127,30 +128,44 @@ def open_websocket(url: str, *, expecting: bytes) -> bool:
     return True
 
 
-@pytest.mark.parametrize("late_s", [0.0, 0.002, 0.05, 0.3, 2.0])
-def test_the_sdks_that_close_on_done_leave_whole_exchanges(late_s: float, tmp_path: Path) -> None:
+LATE_S = (0.0, 0.002, 0.05, 0.3, 2.0)
+
+
+def test_the_sdks_that_close_on_done_leave_whole_exchanges(tmp_path: Path) -> None:
     def script(request: Received) -> Script:
-        last = Send(b"0\r\n\r\n", after_s=late_s)
+        last = Send(b"0\r\n\r\n", after_s=json.loads(request.body)["temperature"])
         return [Send(STREAM_HEAD), Send(chunk(EVENT)), Send(chunk(DONE)), last]
 
-    async def ask_asynchronously(base_url: str) -> None:
+    def ask(base_url: str, late_s: float) -> None:
+        with OpenAI(base_url=base_url, api_key="x", max_retries=0) as sdk:
+            create = sdk.chat.completions.create
+            for _ in create(model="m", messages=[], stream=True, temperature=late_s):
+                pass
+
+    async def ask_asynchronously(base_url: str, late_s: float) -> None:
         async with AsyncOpenAI(base_url=base_url, api_key="x", max_retries=0) as sdk:
-            stream: Any = await sdk.chat.completions.create(model="m", messages=[], stream=True)
+            create = sdk.chat.completions.create
+            stream: Any = await create(model="m", messages=[], stream=True, temperature=late_s)
             async for _ in stream:
                 pass
+
+    async def ask_all(base_url: str) -> None:
+        await asyncio.gather(
+            *(asyncio.to_thread(ask, base_url, late_s) for late_s in LATE_S),
+            *(ask_asynchronously(base_url, late_s) for late_s in LATE_S),
+        )
 
     with (
         Upstream(script) as upstream,
         serving("record", "--upstream", upstream.origin, cwd=tmp_path) as recorder,
     ):
-        base_url = f"{recorder.url}/v1"
-        with OpenAI(base_url=base_url, api_key="x", max_retries=0) as sdk:
-            for _ in sdk.chat.completions.create(model="m", messages=[], stream=True):
-                pass
-        asyncio.run(ask_asynchronously(base_url))
+        asyncio.run(ask_all(f"{recorder.url}/v1"))
 
-    assert [row["outcome"] for row in listed(tmp_path)] == ["completed"] * 2
-    assert body_of(1, tmp_path) == body_of(2, tmp_path) == EVENT + DONE
+    with Store(tmp_path / "replayproxy.db") as store:
+        rows = list(store.rows())
+        stored = {b"".join(c.data for c in store.chunks(row["id"])) for row in rows}
+    assert [row["outcome"] for row in rows] == ["completed"] * 2 * len(LATE_S)
+    assert stored == {EVENT + DONE}
 
 
 def test_a_compressed_stream_is_kept_compressed_and_understood(tmp_path: Path) -> None:
@@ -174,45 +189,38 @@ def test_a_compressed_stream_is_kept_compressed_and_understood(tmp_path: Path) -
 
 
 HTTP_CASES = [
-    pytest.param("HEAD", "/v1/models", b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", id="HEAD"),
-    pytest.param("DELETE", "/v1/models/x", b"HTTP/1.1 204 No Content\r\n\r\n", id="204"),
-    pytest.param(
-        "GET", "/v1/models", b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n', id="304"
-    ),
-    pytest.param(
-        "GET",
-        "/v1/models/m",
-        b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /v2/models\r\nContent-Length: 0\r\n\r\n",
-        id="a redirect",
-    ),
-    pytest.param(
-        "POST", "/v1/embeddings", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\x00\xff\x80",
-        id="a binary body",
-    ),
-    pytest.param(
-        "POST", "/v1/embeddings", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", id="no body"
-    ),
+    ("HEAD", "/v1/models", b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"),
+    ("DELETE", "/v1/models/x", b"HTTP/1.1 204 No Content\r\n\r\n"),
+    ("GET", "/v1/models", b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n'),
+    ("GET", "/v1/models/m",
+     b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /v2/models\r\nContent-Length: 0\r\n\r\n"),
+    ("POST", "/v1/embeddings", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\x00\xff\x80"),
+    ("POST", "/v1/embeddings", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("method", "path", "answer"), HTTP_CASES)
-def test_every_kind_of_answer_is_recorded_and_replayed(
-    method: str, path: str, answer: bytes, tmp_path: Path
-) -> None:
+def test_every_kind_of_answer_is_recorded_and_replayed(tmp_path: Path) -> None:
+    answers = {f"/{number}{path}": answer for number, (_, path, answer) in enumerate(HTTP_CASES)}
+    asked = list(zip((method for method, _, _ in HTTP_CASES), answers, strict=True))
     with (
-        Upstream(lambda request: [Send(answer)]) as upstream,
+        Upstream(lambda request: [Send(answers[request.target])]) as upstream,
         serving("record", "--upstream", upstream.origin, cwd=tmp_path) as recorder,
+        httpx2.Client(trust_env=False) as client,
     ):
-        live = httpx2.request(method, recorder.url + path, trust_env=False)
+        live = [client.request(method, recorder.url + path) for method, path in asked]
     with serving("replay", cwd=tmp_path) as player, httpx2.Client(trust_env=False) as client:
-        # twice on one connection: the first answer must have ended where it should
-        replayed, again = (client.request(method, player.url + path) for _ in range(2))
+        # all on one connection: each answer must have ended where it should
+        replayed = [client.request(method, player.url + path) for method, path in asked]
 
-    assert replayed.status_code == again.status_code == live.status_code
-    assert replayed.content == again.content == live.content
-    assert listed(tmp_path)[0]["outcome"] == "completed"
-    for name in ("etag", "content-length", "location"):
-        assert replayed.headers.get(name) == live.headers.get(name)
+    names = ("etag", "content-length", "location")
+    seen = [
+        [(a.status_code, a.content, *map(a.headers.get, names)) for a in some]
+        for some in (live, replayed)
+    ]
+    assert seen[0] == seen[1]
+    assert [a.status_code for a in live] == [200, 204, 304, 307, 200, 200]
+    assert [row["outcome"] for row in listed(tmp_path)] == ["completed"] * len(asked)
+    assert {answer.headers["x-replayproxy"] for answer in replayed} == {"hit"}
 
 
 def test_a_client_may_wait_for_permission_to_send_its_body(

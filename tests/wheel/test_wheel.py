@@ -27,6 +27,7 @@ NEEDS_AN_EXTRA = (
     "replayproxy.demo.client",
     "replayproxy.demo.verdict",
     "replayproxy.flows",
+    "replayproxy.http1",
     "replayproxy.proxy",
 )
 """How the names start of the only modules that may fail to import in the base install."""
