@@ -7,7 +7,6 @@ mitmproxy's. Needs the `proxy` extra.
 
 import asyncio
 import importlib.util
-import ssl
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -22,6 +21,7 @@ from mitmproxy.addons import block, core, disable_h2c, next_layer, proxyserver, 
 from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.master import Master
 
+from replayproxy.authorities import trusting
 from replayproxy.errors import ListenError, UsageError
 from replayproxy.shipped import addons_path
 
@@ -187,15 +187,8 @@ def _trusted(upstream_ca: Path | None) -> Iterator[str | None]:
     if upstream_ca is None:
         yield None
         return
-    try:
-        ssl.create_default_context(cafile=upstream_ca)
-        more = upstream_ca.read_bytes()
-    except ssl.SSLError as error:
-        raise UsageError(
-            f"--upstream-ca {upstream_ca} holds no certificate in PEM form: {error}"
-        ) from error
-    except OSError as error:
-        raise UsageError(f"--upstream-ca {upstream_ca} cannot be read: {error}") from error
+    trusting(upstream_ca)  # or it is said what is wrong with it
+    more = upstream_ca.read_bytes()
     with tempfile.NamedTemporaryFile(suffix=".pem") as bundle:
         bundle.write(b"%b\n%b" % (certifi.contents().encode(), more))
         bundle.flush()

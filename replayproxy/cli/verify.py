@@ -2,15 +2,15 @@
 
 import asyncio
 import os
-import ssl
 from pathlib import Path
 from typing import Any
 
 import click
 
 from replayproxy.address import parse_upstream
+from replayproxy.authorities import trusting
 from replayproxy.cli import drift
-from replayproxy.cli.options import cassette_option, db_option, json_option
+from replayproxy.cli.options import cassette_option, db_option, json_option, upstream_ca_option
 from replayproxy.cli.progress import progress
 from replayproxy.errors import UsageError
 from replayproxy.model import Headers
@@ -58,12 +58,7 @@ class _Kinds(click.ParamType[frozenset[Kind]]):
 @click.option(
     "--upstream", metavar="URL", help="Send to this origin, not to where it was recorded from."
 )
-@click.option(
-    "--upstream-ca",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Authorities (PEM) that vouch for upstreams, besides the public ones.",
-)
+@upstream_ca_option
 @click.option(
     "--fail-on",
     type=_Kinds(),
@@ -147,7 +142,7 @@ def verify(
         )
         verifier = Verifier(
             store=store,
-            live=Live(context=_context(upstream_ca), timeout_s=timeout),
+            live=Live(context=trusting(upstream_ca), timeout_s=timeout),
             credentials=Credentials(given=_given(headers), environ=os.environ),
             upstream=parse_upstream(upstream) if upstream else None,
             counting=fail_on,
@@ -192,18 +187,3 @@ def _given(headers: tuple[str, ...]) -> Headers:
             )
         pairs.append((name, value))
     return tuple(pairs)
-
-
-def _context(authorities: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if authorities is None:
-        return context
-    try:
-        context.load_verify_locations(cafile=authorities)
-    except ssl.SSLError as error:
-        raise UsageError(
-            f"--upstream-ca {authorities} holds no certificate in PEM form: {error}"
-        ) from error
-    except OSError as error:
-        raise UsageError(f"--upstream-ca {authorities} cannot be read: {error}") from error
-    return context
