@@ -6,8 +6,10 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -375,6 +377,27 @@ def test_ctrl_c_ends_it_and_shows_what_is_known(recorded: Recorded) -> None:
     assert "verified 1 request: 1 same" in said
     assert "Traceback" not in said
     assert "same" in shown
+
+
+def is_long(things: list[str], length: int) -> bool:
+    return len(things) >= length
+
+
+def test_only_so_many_requests_run_at_a_time(recorded: Recorded) -> None:
+    go_on = {name: threading.Event() for name in LIVE}
+    recorded.now({name: [[Wait(go_on[name]), *LIVE[name][0]]] for name in LIVE})
+
+    with ThreadPoolExecutor() as pool:
+        verifying = pool.submit(recorded.verify, "--jobs", "2")
+        asked = recorded.api.asked
+        for number in range(3):
+            eventually(partial(is_long, asked, number + 2))
+            assert len(asked) == number + 2
+            go_on[asked[number]].set()
+        for waiting in go_on.values():
+            waiting.set()
+
+    assert verifying.result().returncode == 0
 
 
 def test_a_limit_takes_the_last_recorded_and_unsafe_takes_all(recorded: Recorded) -> None:
