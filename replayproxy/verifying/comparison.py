@@ -60,14 +60,19 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """An answer as it is compared."""
+    """An answer as it is compared.
 
+    Attributes:
+        problem: why it cannot be read, and so not be compared.
+        shapes: by the type of event; of a body that is no stream under "".
+    """
+
+    problem: str | None
     status: int
     media_type: str
     answer: Answer
     events: frozenset[str]
     shapes: dict[str, Shape]
-    """By the type of event; of a body that is no stream under ""."""
     text: str
 
     @classmethod
@@ -75,12 +80,13 @@ class Seen:
         """What an exchange got; it must have a head."""
         assert exchange.head is not None
         headers = exchange.head.headers
-        decode = Decoder(header(headers, "content-encoding")).decode
-        body = b"".join(decode(chunk.data) for chunk in chunks)
+        decoder = Decoder(header(headers, "content-encoding"))
+        body = b"".join(decoder.decode(chunk.data) for chunk in chunks)
         media_type = (header(headers, "content-type") or "").partition(";")[0].strip().lower()
         documents = _documents(body, media_type)
         answer = read_answer(exchange, chunks, Decoder)
         return cls(
+            problem=decoder.problem,
             status=exchange.head.status,
             media_type=media_type,
             answer=answer,

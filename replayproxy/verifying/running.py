@@ -92,7 +92,18 @@ class Verifier:
 
     def _judged(self, check: Check, answered: Answered) -> Result:
         live = Seen.of(answered.exchange, answered.chunks)
-        compared = [(i, self._compared(i, live)) for i in check.exchange_ids]
+        recorded = [
+            (exchange_id, self._recorded(exchange_id)) for exchange_id in check.exchange_ids
+        ]
+        compared = [
+            (exchange_id, compare(seen, live, min_alike=self.min_alike))
+            for exchange_id, seen in recorded
+            if seen.problem is None
+        ]
+        if live.problem or not compared:
+            which, why = ("live", live) if live.problem else ("recorded", recorded[-1][1])
+            reason = f"the {which} answer cannot be read: {why.problem}"
+            return Result(check=check, verdict=Verdict.FAILED, reason=reason)
         exchange_id, best = min(compared, key=lambda pair: self._distance(pair[1]))
         differences = tuple(map(self._masked, best.differences))
         counting = tuple(d for d in differences if d.kind in self.counting)
@@ -106,9 +117,8 @@ class Verifier:
             alike=best.alike,
         )
 
-    def _compared(self, exchange_id: int, live: Seen) -> Comparison:
-        recorded = Seen.of(self.store.exchange(exchange_id), self.store.chunks(exchange_id))
-        return compare(recorded, live, min_alike=self.min_alike)
+    def _recorded(self, exchange_id: int) -> Seen:
+        return Seen.of(self.store.exchange(exchange_id), self.store.chunks(exchange_id))
 
     def _distance(self, comparison: Comparison) -> tuple[int, int, float]:
         counting = [d for d in comparison.differences if d.kind in self.counting]

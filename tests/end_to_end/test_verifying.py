@@ -255,8 +255,15 @@ BROKEN: dict[str, tuple[Script, str]] = {
     "closed in mid-stream": ([Send(STREAM_HEAD + chunk(event({}))), Close()], "it broke off"),
     "no terminal": (streamed([event({"content": "a"})]), "broke off: the stream ended without"),
     "no HTTP": ([Send(b"nonsense\r\n\r\n"), Close()], "it broke off, or is no HTTP"),
+    "an unknown encoding": (
+        plain(b"{}", more="Content-Encoding: rot13\r\n"),
+        "the live answer cannot be read: unknown content-encoding 'rot13'",
+    ),
     "closed at once": ([Close()], "it broke off, or is no HTTP"),
 }
+
+
+UNREADABLE = "an encoding that was unknown when it was recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +278,10 @@ class Report:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
     was: dict[str, list[Script]] = {name: change.recorded for name, change in CHANGES.items()}
     was |= {name: [HELLO] for name in BROKEN}
+    was[UNREADABLE] = [BROKEN["an unknown encoding"][0]]
     with recorded_from(was, tmp_path_factory.mktemp("changes")) as recorded:
         live: dict[str, list[Script]] = {name: [change.live] for name, change in CHANGES.items()}
+        live[UNREADABLE] = [HELLO]
         recorded.now(live | {name: [script] for name, (script, _) in BROKEN.items()})
         results = dict(zip(was, recorded.results(), strict=True))
         yield Report(results, recorded.verify())
@@ -304,8 +313,15 @@ def test_an_answer_that_is_not_whole_cannot_be_verified(name: str, report: Repor
     assert BROKEN[name][1] in result["reason"]
 
 
+def test_what_was_recorded_in_an_encoding_that_is_unknown_here_is_no_drift(report: Report) -> None:
+    result = report.results[UNREADABLE]
+
+    assert result["verdict"] == "failed"
+    assert result["reason"].startswith("the recorded answer cannot be read: unknown content-enc")
+
+
 def test_the_report_counts_them_and_the_exit_code_tells(report: Report) -> None:
-    assert report.shown.stderr.splitlines()[-1] == "verified 13 requests: 9 drift, 4 failed"
+    assert report.shown.stderr.splitlines()[-1] == "verified 15 requests: 9 drift, 6 failed"
     assert "Traceback" not in report.shown.stderr
     assert report.shown.returncode == 1
 
