@@ -72,12 +72,6 @@ no_replay_log_option = click.option(
 ignore_option = from_table(config.IGNORE)
 normalize_option = from_table(config.NORMALIZE)
 match_on_option = from_table(config.MATCH_ON)
-upstream_ca_option = click.option(
-    "--upstream-ca",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Authorities (PEM) that vouch for upstreams, besides the public ones.",
-)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON for machines.")
 
 
