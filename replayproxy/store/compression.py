@@ -31,3 +31,28 @@ def decompress(data: bytes) -> bytes:
     """What all frames hold; of a frame that was cut, all that can be read of it."""
     decompressor = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
     return decompressor.decompress(data)
+
+
+def compress_against(data: bytes, base: bytes) -> bytes:
+    """One frame that says only what is not in `base`; it takes `base` to read it.
+
+    >>> decompress_against(compress_against(b"hello world", b"hello"), b"hello")
+    b'hello world'
+    """
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        _LEVEL, source_size=len(data), dict_size=len(base)
+    )
+    compressor = zstandard.ZstdCompressor(compression_params=parameters, dict_data=_raw(base))
+    compressed: bytes = compressor.compress(data)
+    return compressed
+
+
+def decompress_against(data: bytes, base: bytes) -> bytes:
+    """What `compress_against` was given."""
+    decompressor = zstandard.ZstdDecompressor(dict_data=_raw(base))
+    decompressed: bytes = decompressor.decompress(data)
+    return decompressed
+
+
+def _raw(base: bytes) -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)

@@ -34,6 +34,13 @@ def m003_usage_cost_and_spans(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m004_bodies_against_others(db: Database) -> None:
+    """A body that goes on from an earlier one takes the space of its growth."""
+    for statement in _M004:
+        db.execute(statement)
+
+
 _M001 = (
     """
 CREATE TABLE settings (
@@ -249,4 +256,10 @@ CREATE TABLE spans (          -- OpenTelemetry's view of exchanges and of their 
     "CREATE INDEX spans_exchange ON spans (exchange_id)",
     "CREATE INDEX spans_trace ON spans (trace_id)",
     "CREATE INDEX replays_replayed_at ON replays (replayed_at)",
+)
+
+_M004 = (
+    # null: it is read by itself; else `data` was compressed against that one
+    "ALTER TABLE bodies ADD COLUMN base_id INTEGER REFERENCES bodies (id)",
+    "CREATE INDEX bodies_base ON bodies (base_id) WHERE base_id IS NOT NULL",
 )

@@ -2,7 +2,8 @@
 
 Rules: no transaction takes more than a moment, so that no recorder waits for
 long; what is still running stays; a body goes with the last exchange that
-refers to it; whoever deletes says what has gone and what has not.
+refers to it, also where others were stored against it; whoever deletes says
+what has gone and what has not.
 """
 
 import sqlite3
@@ -13,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from replayproxy.store import space
+from replayproxy.store import bodies, space
 from replayproxy.store.connection import as_database_error, open_for_reading, open_for_writing
 from replayproxy.store.selection import Rules, Selection
 from replayproxy.store.weight import BODIES_OF
@@ -162,9 +163,13 @@ class Pruning:
         return exchanges, bodies
 
     def _delete_body(self, body_id: int) -> int:
-        return self._connection.execute(
-            f"DELETE FROM bodies WHERE id = ? AND {_UNREFERENCED}", [body_id]
-        ).rowcount
+        found = self._connection.execute(
+            f"SELECT id FROM bodies WHERE id = ? AND {_UNREFERENCED}", [body_id]
+        ).fetchone()
+        if found is None:
+            return 0
+        bodies.stand_alone(self._connection, body_id)
+        return self._connection.execute("DELETE FROM bodies WHERE id = ?", [body_id]).rowcount
 
     def _give_back(self) -> Iterator[None]:
         if space.can_shrink(self._connection):

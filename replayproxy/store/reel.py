@@ -21,6 +21,7 @@ from replayproxy.redaction import fingerprint, redact_headers, redact_request
 from replayproxy.store import bodies, journal, match_index, packing, rows
 from replayproxy.store.body_secrets import BodyScan, minted_answer
 from replayproxy.store.compression import compress
+from replayproxy.store.histories import Histories, Stored
 from replayproxy.store.sql import insert, update
 
 
@@ -73,6 +74,7 @@ class Reel:
         cassette: str,
         run_id: int,
         policy: Policy,
+        histories: Histories,
     ) -> None:
         self.finished = False
         self.exchange: Exchange | None = None
@@ -81,6 +83,8 @@ class Reel:
         """Why the final exchange has no parsed view, if it has none."""
         self._request = request
         self._run_id = run_id
+        self._histories = histories
+        self._request_body: Stored | None = None
         self._recording = Recording(
             request=request,
             started_at=started_at,
@@ -193,6 +197,9 @@ class Reel:
 
     def saved(self) -> None:
         """What `save` wrote is committed."""
+        if self._request_body:
+            self._histories.remember(self._request_body)
+            self._request_body = None
         self._place = self._next_place
         self._frames.clear()
         self._frames_table.clear()
@@ -224,12 +231,17 @@ class Reel:
         }
         exchange_id = insert(connection, "exchanges", columns)
         stored = redact_request(request, key=key)
+        self._request_body = (
+            bodies.put_next(connection, request.body, self._histories)
+            if self._keep_bodies
+            else None
+        )
         insert(
             connection,
             "requests",
             {
                 "exchange_id": exchange_id,
-                "body_id": bodies.put(connection, request.body) if self._keep_bodies else None,
+                "body_id": self._request_body.id if self._request_body else None,
                 **rows.request_columns(stored),
             },
         )

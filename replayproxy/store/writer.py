@@ -20,6 +20,7 @@ from replayproxy.key_shapes import KeyTally
 from replayproxy.model import Chunk, Ending, Exchange, Request
 from replayproxy.recording import Policy
 from replayproxy.store.connection import as_database_error, fingerprint_key, open_for_writing
+from replayproxy.store.histories import Histories
 from replayproxy.store.inbox import Inbox
 from replayproxy.store.reel import End, Enrich, Reel
 from replayproxy.store.run import Run
@@ -89,6 +90,7 @@ class Writer:
             raise
         self._inbox = Inbox()
         self._spools: dict[Tape, _Spool] = {}
+        self._histories = Histories()
         self._close_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="replayproxy-writer", daemon=True)
         self._thread.start()
@@ -185,8 +187,12 @@ class Writer:
             return False
         self._settled_bytes = self._taken_bytes
         waiting.clear()
-        for spool in kept:
-            spool.reel.saved()
+        for spool in list(kept):
+            try:
+                spool.reel.saved()
+            except Exception as error:  # noqa: BLE001 (it costs one recording, not all)
+                kept.remove(spool)
+                self._give_up(spool.tape, waiting, error)
         for spool in kept:
             self._settle(spool)
         return True
@@ -217,6 +223,7 @@ class Writer:
             cassette=tape.cassette,
             run_id=self._this_run.id,
             policy=self._policy,
+            histories=self._histories,
         )
         return _Spool(tape, reel)
 

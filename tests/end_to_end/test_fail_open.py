@@ -29,6 +29,7 @@ FAULTS = [
     ("replayproxy.store.writer", "Writer._submit"),
     ("replayproxy.store.reel", "Reel.__init__"),
     ("replayproxy.store.reel", "Reel.take"),
+    ("replayproxy.store.reel", "Reel.saved"),
     ("replayproxy.store.reel", "minted_answer"),
     ("replayproxy.store.body_secrets", "BodyScan.response"),
     ("replayproxy.store.packing", "pack"),
@@ -85,7 +86,7 @@ def test_a_fault_of_the_writer_costs_what_it_holds_not_bytes(
         # while it is stored: all are tried again, one by one
         ("replayproxy.store.reel", "Reel.save"),
         ("replayproxy.store.reel", "redact_headers"),
-        ("replayproxy.store.bodies", "put"),
+        ("replayproxy.store.bodies", "put_next"),
         ("replayproxy.store.match_index", "match_key"),
     ],
     ids=".".join,

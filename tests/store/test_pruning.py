@@ -507,3 +507,30 @@ def test_several_can_prune_while_others_record(tmp_path: Path) -> None:
     assert {exchange.outcome for exchange in kept} == {Outcome.UPSTREAM_CLOSED}
     assert count(path, "bodies") == 21
     assert is_sound(path)
+
+
+def test_any_part_of_a_growing_history_can_go_and_the_rest_is_whole(tmp_path: Path) -> None:
+    said = [noise(number, 1_000).hex() for number in range(20)]
+    sent = ["\n".join(said[: 5 + turn]).encode() for turn in range(12)]
+    path = tmp_path / "a.db"
+    writer = Writer(path)
+    for number, body in enumerate(sent, 1):
+        record(writer, request=a_request(body=body))
+        eventually(lambda: writer.recorded == number)  # noqa: B023
+    writer.close()
+    assert stored_against(path) == 10  # but for the first, and the one that is too many hops away
+
+    delete(path, [3, 12])
+    prune(path, Rules(keep=4))
+
+    with Store(path) as store:
+        kept = [store.exchange(exchange_id).request.body for exchange_id in ids(path)]
+    assert kept == sent[7:11]
+    assert count(path, "bodies") == 4
+    assert stored_against(path) < 4
+
+
+def stored_against(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as opened:
+        (number,) = opened.execute("SELECT count(base_id) FROM bodies").fetchone()
+        return int(number)

@@ -14,6 +14,7 @@ from replayproxy.recording import Policy
 from replayproxy.store import journal
 from replayproxy.store.connection import open_for_writing
 from replayproxy.store.exchange_rows import read_chunks, read_exchange
+from replayproxy.store.histories import Histories
 from replayproxy.store.liveness import RunLock
 from replayproxy.store.recovery import recover
 from replayproxy.store.reel import End, Item, Reel
@@ -43,7 +44,14 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
 
 
 def a_reel() -> Reel:
-    return Reel(request=asking(), started_at=NOON, cassette="default", run_id=1, policy=Policy())
+    return Reel(
+        request=asking(),
+        started_at=NOON,
+        cassette="default",
+        run_id=1,
+        policy=Policy(),
+        histories=Histories(),
+    )
 
 
 def as_it_is(exchange: Exchange) -> Exchange:
