@@ -6,22 +6,22 @@ the tee hands on every byte whatever happens; what is lost is counted.
 
 import asyncio
 import atexit
+import contextlib
 import functools
 import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from mitmproxy import addonmanager, ctx, exceptions, http
 
-from replayproxy import config
+from replayproxy import config, storing
 from replayproxy.capture import Capture
 from replayproxy.errors import ReplayproxyError
 from replayproxy.flows import ended_by_client, reads_of, to_head, to_request
 from replayproxy.model import Ending
-from replayproxy.pricing import PriceFile, priced
+from replayproxy.pricing import PriceFile
 from replayproxy.recording import Policy
 from replayproxy.store import Writer
 from replayproxy.traffic import SWITCH_HEADER, is_switched_off, records_matching
@@ -66,6 +66,7 @@ class Recorder:
         self._records = records or records_matching("", "")
         self._said_websocket = False
         self._captures: dict[str, Capture] = {}
+        self._resources = contextlib.ExitStack()
 
     def load(self, loader: addonmanager.Loader) -> None:
         if self._opens_writer:
@@ -87,15 +88,19 @@ class Recorder:
         )
         prices = chosen["prices"]
         try:
-            own = PriceFile.read(Path(prices).expanduser()) if prices else None
-            self._writer = Writer(
-                Path(chosen["db"]).expanduser(), policy=policy, enrich=partial(priced, own=own)
+            self._writer = self._resources.enter_context(
+                storing.opened(
+                    Path(chosen["db"]).expanduser(),
+                    policy=policy,
+                    prices=PriceFile.read(Path(prices).expanduser()) if prices else None,
+                    cache_write=chosen["otel_cache_write"],
+                )
             )
         except ReplayproxyError as error:
             # mitmdump ends on an error at its start; as an OptionsError it came with a traceback
             logger.error("replayproxy: %s", error)
             return
-        atexit.register(self._writer.close)  # `done` comes before the last flows have ended
+        atexit.register(self._resources.close)  # `done` comes before the last flows have ended
 
     @_fails_open
     def request(self, flow: http.HTTPFlow) -> None:

@@ -154,6 +154,15 @@ PRICES = Option(
     replaying=False,
 )
 
+OTEL_CACHE_WRITE = Option(
+    name="otel_cache_write",
+    default="gen_ai.usage.cache_write.input_tokens",
+    metavar="NAME",
+    help="What spans call the tokens written to a cache; `none` leaves them out, for back ends "
+    "that would count them twice.",
+    env="REPLAYPROXY_OTEL_CACHE_WRITE",
+)
+
 IGNORE = Option(
     name="ignore",
     default="",
@@ -206,4 +215,5 @@ OPTIONS = (
     NO_BODIES,
     ESTIMATE_USAGE,
     PRICES,
+    OTEL_CACHE_WRITE,
 )

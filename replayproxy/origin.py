@@ -216,7 +216,7 @@ class _Connection(asyncio.Protocol):
                     self._write(b"".join(write.parts))
                     await self._writable.wait()
         finally:
-            reply.on_end(late_s)
+            reply.on_end(late_s, time.monotonic() - start_s)
         self._go_on(keep_alive=reply.keep_alive)
 
     async def _pass_on(self, answer: Live) -> None:

@@ -46,7 +46,7 @@ class Played:
     Attributes:
         session: the isolation token it came with.
         hit: what answered it; None: nothing did.
-        late_s: a hit's: how late its latest write left.
+        late_s: a hit's: how late its latest write left; `duration_s`: how long it took.
         miss: why nothing answered, if that is why; None of an error.
         passed_on: the miss went upstream, and was recorded or not.
         message: what the client was told, if it was no hit.
@@ -56,6 +56,7 @@ class Played:
     session: str
     hit: Hit | None = None
     late_s: float | None = None
+    duration_s: float | None = None
     miss: Miss | None = None
     passed_on: PassedOn | None = None
     message: str | None = None
@@ -160,8 +161,10 @@ class Player:
             request,
             pace=self._pace,
             keep_alive=keep_alive,
-            on_end=lambda late_s: self._tell(
-                Played(request=request, session=token, hit=hit, late_s=late_s)
+            on_end=lambda late_s, duration_s: self._tell(
+                Played(
+                    request=request, session=token, hit=hit, late_s=late_s, duration_s=duration_s
+                )
             ),
         )
 

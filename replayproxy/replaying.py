@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from replayproxy.explaining import explained
 from replayproxy.matching import EXACT, MatchRules
+from replayproxy.model import Exchange, header
 from replayproxy.playback import ORIGINAL, Pace, Repeat
 from replayproxy.player import Forward, Played, Player
 from replayproxy.protocols import asked
 from replayproxy.session import Session
 from replayproxy.store import Library, Replayed, ReplayLog
+from replayproxy.telemetry.spans import Playing
 
 
 @contextmanager
@@ -26,6 +29,7 @@ def opened(
     upstream_host: str | None = None,
     keep_log: bool = True,
     on_played: Callable[[Played], None] = lambda played: None,
+    on_hit: Callable[[Exchange, Playing], None] | None = None,
     on_progress: Callable[[int, int], None] = lambda done, of_all: None,
     forward: Forward | None = None,
 ) -> Iterator[tuple[Player, Session]]:
@@ -33,6 +37,7 @@ def opened(
 
     Args:
         on_played: is told of every request once it is over.
+        on_hit: is told what was played (without the request's body), and when.
         on_progress: is told (done, of all) while the keys of new rules are made.
         forward: where misses go; without it nowhere.
 
@@ -52,8 +57,11 @@ def opened(
         other = stack.enter_context(Library(db))
 
         def note(played: Played) -> None:
+            replayed = _as_replayed(played, cassette)
             if log:
-                log.add(_as_replayed(played, cassette))
+                log.add(replayed)
+            if on_hit and replayed.exchange and replayed.playing:
+                on_hit(replayed.exchange, replayed.playing)
             on_played(played)
 
         player = Player(
@@ -69,8 +77,9 @@ def opened(
 
 def _as_replayed(played: Played, cassette: str) -> Replayed:
     request, hit, miss = played.request, played.hit, played.miss
+    now = datetime.now(UTC)
     return Replayed(
-        replayed_at=datetime.now(UTC),
+        replayed_at=now,
         cassette=cassette,
         session=played.session,
         result=played.passed_on or ("hit" if hit else "miss" if miss else "error"),
@@ -83,4 +92,21 @@ def _as_replayed(played: Played, cassette: str) -> Replayed:
         late_ms=None if played.late_s is None else round(played.late_s * 1e3, 3),
         closest_id=miss.closest_id if miss else None,
         message=played.message,
+        exchange=_without_body(hit.exchange) if hit else None,
+        playing=_playing(played, now) if hit else None,
+    )
+
+
+def _without_body(exchange: Exchange) -> Exchange:
+    """Who waits to be logged needs no megabytes."""
+    return replace(exchange, request=replace(exchange.request, body=b""))
+
+
+def _playing(played: Played, now: datetime) -> Playing:
+    """When it was played: it has just ended."""
+    duration_s = played.duration_s or 0.0
+    return Playing(
+        started_at=now - timedelta(seconds=duration_s),
+        duration_ns=round(duration_s * 1e9),
+        traceparent=header(played.request.headers, "traceparent"),
     )

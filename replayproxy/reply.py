@@ -50,13 +50,13 @@ class Reply:
     Attributes:
         writes: in their order; the parts of each are sent as one.
         keep_alive: whether the connection can be used again.
-        on_end: is told once, when no more is written, how many seconds the latest
-            write was late.
+        on_end: is told once, when no more is written: how many seconds the latest
+            write was late, and how many all took.
     """
 
     writes: Iterator[Write]
     keep_alive: bool
-    on_end: Callable[[float], None] = lambda late_s: None
+    on_end: Callable[[float, float], None] = lambda late_s, duration_s: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def recorded(
     *,
     pace: Pace,
     keep_alive: bool,
-    on_end: Callable[[float], None] = lambda late_s: None,
+    on_end: Callable[[float, float], None] = lambda late_s, duration_s: None,
 ) -> Reply:
     """A recorded answer, in its own framing and at its own times."""
     exchange = hit.exchange

@@ -66,6 +66,7 @@ estimate_usage_option = click.option(
     config.ESTIMATE_USAGE.flag, is_flag=True, help=config.ESTIMATE_USAGE.help
 )
 prices_option = from_table(config.PRICES, callback=lambda c, p, v: read_prices(v))
+otel_cache_write_option = from_table(config.OTEL_CACHE_WRITE)
 no_replay_log_option = click.option(
     config.NO_REPLAY_LOG.flag, is_flag=True, help=config.NO_REPLAY_LOG.help
 )

@@ -4,7 +4,6 @@ import gc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from replayproxy.cli.options import (
     estimate_usage_option,
     listen_option,
     no_bodies_option,
+    otel_cache_write_option,
     prices_option,
     record_hosts_option,
     record_paths_option,
@@ -31,7 +31,7 @@ from replayproxy.cli.text import byte_count, count, dollars, plural, say
 from replayproxy.errors import UsageError
 from replayproxy.key_shapes import KeyTally
 from replayproxy.model import Exchange, Outcome
-from replayproxy.pricing import PriceFile, priced
+from replayproxy.pricing import PriceFile
 from replayproxy.recording import Policy
 from replayproxy.traffic import records_matching
 
@@ -66,6 +66,7 @@ from replayproxy.traffic import records_matching
 @no_bodies_option
 @estimate_usage_option
 @prices_option
+@otel_cache_write_option
 @prune_options(prefix="prune-", verb="While recording, delete")
 @serving.expose_option
 def record(
@@ -83,6 +84,7 @@ def record(
     no_bodies: bool,
     estimate_usage: bool,
     prices: PriceFile | None,
+    otel_cache_write: str,
     prune_older_than: Age | None,
     prune_keep: int | None,
     prune_max_size: int | None,
@@ -128,6 +130,7 @@ def record(
                 tag_header=tag_header, keep_bodies=not no_bodies, estimate_usage=estimate_usage
             ),
             prices=prices,
+            otel_cache_write=otel_cache_write,
             pruning=PruneOptions(
                 older_than=prune_older_than,
                 keep=prune_keep,
@@ -152,19 +155,25 @@ async def _record(
     records: Callable[[str, str], bool],
     policy: Policy,
     prices: PriceFile | None,
+    otel_cache_write: str,
     pruning: PruneOptions,
 ) -> bool:
     """Serve until told to stop; False if an exchange was lost, or the cassette not replaced."""
-    from replayproxy import proxy
+    from replayproxy import proxy, storing
     from replayproxy.stopping import StopSignals
-    from replayproxy.store import Upkeep, Writer
+    from replayproxy.store import Upkeep
 
     stop = StopSignals()
     total = _Total()
     upkeep = Upkeep(db, lambda: pruning.at(datetime.now(UTC))) if pruning else None
-    enrich = partial(priced, own=prices)
-    writer = Writer(db, policy=policy, enrich=enrich, on_stored=total.add, upkeep=upkeep)
-    try:
+    with storing.opened(
+        db,
+        policy=policy,
+        prices=prices,
+        cache_write=otel_cache_write,
+        upkeep=upkeep,
+        on_stored=total.add,
+    ) as writer:
         replacement = Replacement(db, cassette) if rerecord else None
         if writer.interrupted_before:
             left = plural(writer.interrupted_before, "exchange")
@@ -185,8 +194,6 @@ async def _record(
             await stop.asked.wait()
             await server.stop_accepting()
             await stop.drained(recorder.idle, grace_s=grace_s)
-    finally:
-        writer.close()
     if writer.keys.exchanges:
         say(_report(writer.keys))
     if upkeep and upkeep.exchanges:
@@ -205,9 +212,6 @@ def _settle() -> None:
     What is in memory stays there: looking through all of it again and again for
     garbage is a pause of tens of milliseconds for every stream.
     """
-    from replayproxy.pricing import load_prices
-
-    load_prices()
     gc.collect()
     gc.freeze()
 

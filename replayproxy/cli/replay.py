@@ -2,8 +2,7 @@
 
 import importlib.util
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -21,6 +20,7 @@ from replayproxy.cli.options import (
     max_gap_option,
     no_replay_log_option,
     normalize_option,
+    otel_cache_write_option,
     prices_option,
     repeat_option,
     speed_option,
@@ -33,8 +33,10 @@ from replayproxy.matching import MatchRules
 from replayproxy.origin import Certificates
 from replayproxy.playback import Pace, Repeat, parse_pace
 from replayproxy.player import Forward, Played
-from replayproxy.pricing import PriceFile, priced
+from replayproxy.pricing import PriceFile
+from replayproxy.recording import Policy
 from replayproxy.settings_file import match_rules
+from replayproxy.store import Writer
 
 
 @click.command()
@@ -65,6 +67,7 @@ from replayproxy.settings_file import match_rules
 @normalize_option
 @match_on_option
 @no_replay_log_option
+@otel_cache_write_option
 @serving.expose_option
 def replay(
     *,
@@ -83,6 +86,7 @@ def replay(
     normalize: tuple[str, ...],
     match_on: tuple[str, ...],
     no_replay_log: bool,
+    otel_cache_write: str,
     expose: bool,
 ) -> None:
     """Answer requests from recordings: same bytes, same rhythm, no network.
@@ -118,6 +122,7 @@ def replay(
             repeat=Repeat(repeat),
             rules=match_rules(db, ignore=ignore, normalize=normalize, on=match_on),
             keep_log=not no_replay_log,
+            otel_cache_write=otel_cache_write,
         )
     )
 
@@ -135,18 +140,29 @@ async def _replay(
     repeat: Repeat,
     rules: MatchRules,
     keep_log: bool,
+    otel_cache_write: str,
 ) -> None:
-    from replayproxy import replaying
+    from replayproxy import replaying, storing
     from replayproxy.origin import Origin
     from replayproxy.stopping import StopSignals
+    from replayproxy.store import Store
+    from replayproxy.telemetry.starting import start
 
     stop = StopSignals()
     tally = _Tally()
     async with AsyncExitStack() as stack:
+        telemetry = start(lambda: Store(db), cache_write=otel_cache_write)
+        if telemetry:
+            stack.callback(telemetry.close)
         forward = None
         if on_miss != "error":
+            storage = None
+            if on_miss == "record":
+                storage = storing.opened(
+                    db, policy=Policy(), prices=prices, cache_write=otel_cache_write
+                )
             forward = await stack.enter_async_context(
-                _live(db, cassette, upstream, upstream_ca, prices, records=on_miss == "record")
+                _live(storage, cassette, upstream, upstream_ca)
             )
         with progress("Making match keys for these rules") as on_progress:
             player, session = stack.enter_context(
@@ -159,6 +175,7 @@ async def _replay(
                     upstream_host=upstream.host if upstream else None,
                     keep_log=keep_log,
                     on_played=tally.add,
+                    on_hit=telemetry.add if telemetry else None,
                     on_progress=on_progress,
                     forward=forward,
                 )
@@ -202,26 +219,21 @@ class _Tally:
 
 @asynccontextmanager
 async def _live(
-    db: Path,
+    storage: AbstractContextManager[Writer] | None,
     cassette: str,
     upstream: Upstream | None,
     upstream_ca: Path | None,
-    prices: PriceFile | None,
-    *,
-    records: bool,
 ) -> AsyncIterator[Forward]:
-    """The way upstream, for misses."""
+    """The way upstream, for misses; with a storage they are recorded."""
     from replayproxy import proxy
     from replayproxy.forwarding import Forwarder
-    from replayproxy.store import Writer
 
-    writer = Writer(db, enrich=partial(priced, own=prices)) if records else None
-    recorders = []
-    if writer:
-        make = proxy.load_addon("recorder").Recorder
-        # whatever was not found shall be found the next time
-        recorders.append(make(writer, cassette=cassette, records=lambda host, path: True))
-    try:
+    with storage or nullcontext() as writer:
+        recorders = []
+        if writer:
+            make = proxy.load_addon("recorder").Recorder
+            # whatever was not found shall be found the next time
+            recorders.append(make(writer, cassette=cassette, records=lambda host, path: True))
         async with proxy.running(
             recorders,
             mode="regular",
@@ -236,11 +248,8 @@ async def _live(
                 upstream=upstream,
                 passed_on="recorded" if writer else "forwarded",
             )
-    finally:
-        if writer:
-            writer.close()
-            if writer.not_recorded:
-                say(f"{plural(writer.not_recorded, 'exchange')} NOT recorded (see above)")
+    if writer and writer.not_recorded:
+        say(f"{plural(writer.not_recorded, 'exchange')} NOT recorded (see above)")
 
 
 def _certificates() -> Certificates | None:

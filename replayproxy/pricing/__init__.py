@@ -11,9 +11,7 @@ from replayproxy.pricing import price_list
 from replayproxy.pricing.computed import Computed, Reason
 from replayproxy.pricing.price_file import PriceFile
 
-__all__ = ["PriceFile", "load_prices", "priced"]
-
-load_prices = price_list.load
+__all__ = ["PriceFile", "priced"]
 
 
 def priced(exchange: Exchange, own: PriceFile | None = None) -> Exchange:

@@ -31,5 +31,7 @@ class Reason(StrEnum):
     """What it said makes no sense, or contradicts itself."""
     UNKNOWN_MODEL = "unknown_model"
     """No price list knows the model, or what it was used for has no price there."""
+    PRICE_LIST_FAULT = "price_list_fault"
+    """The price list itself failed."""
     NO_PRICE_LIST = "no_price_list"
     """genai-prices is not installed (the `proxy` extra brings it)."""

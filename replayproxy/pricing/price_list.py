@@ -5,6 +5,7 @@ looked for here: first the host that was asked, if it has prices of its own; the
 the vendor in the id; then OpenRouter, which sells nearly everything.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,6 +14,8 @@ from typing import Any
 
 from replayproxy.model import Exchange
 from replayproxy.pricing.computed import Computed, Reason
+
+logger = logging.getLogger(__name__)
 
 SOURCE = "genai-prices"
 
@@ -72,6 +75,9 @@ def computed(exchange: Exchange) -> Computed:
             )
     except (ValueError, ArithmeticError):
         return Computed(source=Reason.BAD_USAGE)
+    except Exception:  # not ours, and no reason to lose a recording
+        logger.exception("replayproxy: the price list failed")
+        return Computed(source=Reason.PRICE_LIST_FAULT)
     return Computed(source=Reason.UNKNOWN_MODEL)
 
 

@@ -254,6 +254,7 @@ CREATE TABLE spans (          -- OpenTelemetry's view of exchanges and of their 
 ) STRICT
 """,
     "CREATE INDEX spans_exchange ON spans (exchange_id)",
+    "CREATE INDEX spans_replayed ON spans (id) WHERE replayed",
     "CREATE INDEX spans_trace ON spans (trace_id)",
     "CREATE INDEX replays_replayed_at ON replays (replayed_at)",
 )

@@ -6,6 +6,7 @@ has been committed. Until then a failed `save()` can be tried again and again.
 """
 
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,11 +19,14 @@ from replayproxy.content_coding import Decoder
 from replayproxy.model import Chunk, Ending, Exchange, Request, ResponseHead
 from replayproxy.recording import Policy, Recording
 from replayproxy.redaction import fingerprint, redact_headers, redact_request
-from replayproxy.store import bodies, journal, match_index, packing, rows
+from replayproxy.store import bodies, journal, match_index, packing, rows, span_rows
 from replayproxy.store.body_secrets import BodyScan, minted_answer
 from replayproxy.store.compression import compress
 from replayproxy.store.histories import Histories, Stored
 from replayproxy.store.sql import insert, update
+from replayproxy.telemetry.spans import span_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +194,7 @@ class Reel:
             self._insert_response(connection, place.exchange_id, self._head, key)
             place = replace(place, head=True)
         if self.exchange:
+            self.exchange = replace(self.exchange, id=place.exchange_id)
             self._finish(connection, place, self.exchange)
         else:
             place = self._flush(connection, place)
@@ -262,10 +267,12 @@ class Reel:
     def _insert_whole(self, connection: sqlite3.Connection, key: bytes, exchange: Exchange) -> None:
         """Began and ended since the last transaction: each row is written once."""
         exchange_id = self._insert(connection, key)
+        self.exchange = replace(exchange, id=exchange_id)
         if self._head:
             body_id = self._put_body(connection)
             ended = _ended_columns(exchange, body_id, bytes(self._frames_table))
             self._insert_response(connection, exchange_id, self._head, key, ended)
+        _put_span(connection, exchange_id, exchange)
         self._put_key(connection, exchange_id, exchange)
 
     def _finish(self, connection: sqlite3.Connection, place: Place, exchange: Exchange) -> None:
@@ -301,6 +308,7 @@ def finish(
 ) -> None:
     """Turn a row that was in flight into a finished one; its journal goes."""
     update(connection, "exchanges", rows.exchange_columns(exchange), id=exchange_id)
+    _put_span(connection, exchange_id, exchange)
     ended = _ended_columns(exchange, body_id, chunk_table)
     update(connection, "responses", ended, exchange_id=exchange_id)
     journal.clear(connection, exchange_id)
@@ -313,3 +321,12 @@ def _ended_columns(exchange: Exchange, body_id: int | None, chunk_table: bytes) 
         "ending": exchange.ending,
         "end_offset_ns": exchange.end_offset_ns,
     }
+
+
+def _put_span(connection: sqlite3.Connection, exchange_id: int, exchange: Exchange) -> None:
+    try:
+        span = span_of(replace(exchange, id=exchange_id))
+    except Exception:  # derived: its faults cost no recording
+        logger.exception("replayproxy: exchange %s has no span", exchange_id)
+        return
+    span_rows.put(connection, exchange_id, span, replayed=False)

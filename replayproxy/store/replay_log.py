@@ -15,13 +15,18 @@ from pathlib import Path
 from typing import Literal
 
 from replayproxy.errors import DatabaseError
-from replayproxy.store import rows
+from replayproxy.model import Exchange
+from replayproxy.store import rows, span_rows
 from replayproxy.store.connection import open_for_writing
+from replayproxy.telemetry.spans import Playing, span_of
 
 logger = logging.getLogger(__name__)
 
 KEPT = 100_000
 """How many of them stay in the file, at the least."""
+
+KEPT_SPANS = 10_000
+"""How many of their spans: those are larger."""
 
 type Result = Literal["hit", "miss", "recorded", "forwarded", "error"]
 
@@ -33,6 +38,12 @@ SELECT :replayed_at, :cassette, :session, :result, answered.id, -- unless it was
   (SELECT id FROM exchanges WHERE id = :closest_id), :message,
   answered.cost_usd, answered.input_tokens, answered.output_tokens
 FROM (SELECT 1) LEFT JOIN exchanges AS answered ON answered.id = :exchange_id"""
+_COLUMNS = (
+    "cassette", "session", "result", "exchange_id", "late_ms", "method", "host", "path",
+    "request_model", "closest_id", "message",
+)  # fmt: skip
+_DELETE_SPANS = """DELETE FROM spans WHERE replayed AND id NOT IN
+(SELECT id FROM spans WHERE replayed ORDER BY id DESC LIMIT ?)"""
 GATHER_S = 0.2
 _WAITING = 100_000
 
@@ -48,6 +59,7 @@ class Replayed:
         late_ms: how late the latest write left.
         closest_id: what a miss was closest to.
         message: what the client was told, if it was no hit.
+        exchange: what answered, for its span; `playing` says when.
     """
 
     replayed_at: datetime
@@ -63,6 +75,8 @@ class Replayed:
     late_ms: float | None = None
     closest_id: int | None = None
     message: str | None = None
+    exchange: Exchange | None = None
+    playing: Playing | None = None
 
 
 class ReplayLog:
@@ -109,6 +123,7 @@ class ReplayLog:
             connection.execute(
                 "DELETE FROM replays WHERE id <= (SELECT max(id) FROM replays) - ?", [KEPT]
             )
+            connection.execute(_DELETE_SPANS, [KEPT_SPANS])
         ending = False
         while not ending:
             self._news.wait()
@@ -117,11 +132,20 @@ class ReplayLog:
             some = [self._waiting.popleft() for _ in range(len(self._waiting))]
             with connection:
                 connection.executemany(_INSERT, map(_columns, some))
+                for replayed in some:
+                    _put_span(connection, replayed)
+
+
+def _put_span(connection: sqlite3.Connection, replayed: Replayed) -> None:
+    exchange = replayed.exchange
+    if exchange and exchange.id is not None and replayed.playing:
+        span = span_of(exchange, replayed.playing)
+        span_rows.put(connection, exchange.id, span, replayed=True)
 
 
 def _columns(replayed: Replayed) -> dict[str, object]:
     return {
-        **{name: getattr(replayed, name) for name in replayed.__slots__},
+        **{name: getattr(replayed, name) for name in _COLUMNS},
         "replayed_at": rows.to_timestamp(replayed.replayed_at),
         "normalized": ", ".join(replayed.normalized) or None,
     }

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from replayproxy import config
+from replayproxy.telemetry import names
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -26,6 +27,21 @@ def options_table() -> str:
     return "\n".join(lines)
 
 
+def spans_table() -> str:
+    """The attributes of spans, from telemetry/names.py."""
+    lines = ["| attribute | type | |", "| --- | --- | --- |"]
+    lines += [
+        f"| `{attribute.name}` | {attribute.kind} | {attribute.meaning} |"
+        for attribute in (*names.ATTRIBUTES, *names.CONTENT_ATTRIBUTES)
+    ]
+    return "\n".join(lines)
+
+
+def generated(text: str) -> str:
+    """The text with all its generated parts as they should be."""
+    return with_part(with_part(text, "options", options_table()), "spans", spans_table())
+
+
 def with_part(text: str, name: str, content: str) -> str:
     """The text with what stands between its marks `<!-- name -->` replaced."""
     start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
@@ -36,7 +52,7 @@ def with_part(text: str, name: str, content: str) -> str:
 
 def main() -> None:
     """Write the README anew."""
-    README.write_text(with_part(README.read_text(), "options", options_table()))
+    README.write_text(generated(README.read_text()))
 
 
 if __name__ == "__main__":

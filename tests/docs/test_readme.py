@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from replayproxy.cli import main
-from tests.docs.readme import README, options_table, with_part
+from tests.docs.readme import README, generated
 
 TEXT = README.read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
@@ -22,8 +22,8 @@ COMMAND_LINES = [
 ]
 
 
-def test_the_options_table_is_generated_from_the_code() -> None:
-    assert with_part(TEXT, "options", options_table()) == TEXT, "python -m tests.docs.readme"
+def test_the_tables_of_options_and_spans_are_generated_from_the_code() -> None:
+    assert generated(TEXT) == TEXT, "python -m tests.docs.readme"
 
 
 def test_the_first_command_stands_at_the_top() -> None:

@@ -19,16 +19,27 @@ pytestmark = pytest.mark.timeout(900)
 
 REPOSITORY = Path(__file__).parents[2]
 
-EXTRAS_PACKAGES = ("mitmproxy", "datasette", "opentelemetry", "genai_prices", "openai")
+EXTRAS_PACKAGES = (
+    "mitmproxy",
+    "datasette",
+    "opentelemetry",
+    "genai_prices",
+    "openai",
+    "vl_convert",
+)
 
 NEEDS_AN_EXTRA = (
     "replayproxy._shipped",
+    "replayproxy.cli.stats_picture",
     "replayproxy.dashboard.",
     "replayproxy.demo.client",
     "replayproxy.demo.verdict",
     "replayproxy.flows",
     "replayproxy.http1",
     "replayproxy.proxy",
+    "replayproxy.telemetry.exporting",
+    "replayproxy.telemetry.metrics",
+    "replayproxy.telemetry.sdk",
 )
 """How the names start of the only modules that may fail to import in the base install."""
 
