@@ -13,6 +13,7 @@ _HOSTS = {
     "api.x.ai": "x_ai",
     "api.perplexity.ai": "perplexity",
     "api.cohere.com": "cohere",
+    "api.together.ai": "together",
     "api.together.xyz": "together",
     "api.fireworks.ai": "fireworks",
     "api.cerebras.ai": "cerebras",

@@ -123,6 +123,8 @@ def _offers(exchange: Exchange) -> Iterator[dict[str, str]]:
             "model_ref": model,
             "provider_api_url": f"https://{request.host}{request.path}",
         }
+        if exchange.provider:  # hosts that the list does not know by their address
+            yield {"model_ref": model, "provider_id": exchange.provider}
         vendor, slash, rest = model.partition("/")
         if not slash or not rest or not _VENDOR.fullmatch(vendor):
             continue

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from replayproxy.json_text import UNREADABLE, parse_json
-from replayproxy.model import Answer
+from replayproxy.model import Answer, Usage
 from replayproxy.protocols.assembly import AnswerAssembly, ChoiceAssembly
 from replayproxy.protocols.base import Protocol, ResponseReader, posts_to
 from replayproxy.protocols.openai_shapes import openai_error_body, read_usage
@@ -106,10 +106,18 @@ class _Reader(ResponseReader):
         answer.note_usage(read_usage(usage), as_usd(as_object(usage).get("cost")))
         if output := as_list(response.get("output")):
             _replace(answer.choice(), _read_output(output))
+            if searches := _web_searches(output):
+                answer.note_usage(Usage(web_searches=searches), None)
         status = as_text(response.get("status"))
         if status and status not in _UNFINISHED:
             reason = as_text(as_object(response.get("incomplete_details")).get("reason"))
             answer.choice().finish_reason = reason or status
+
+
+def _web_searches(output: Sequence[object]) -> int:
+    """Those that are paid for: opening a page that was found is not."""
+    calls = [item for item in map(as_object, output) if item.get("type") == "web_search_call"]
+    return sum(as_object(call.get("action")).get("type", "search") == "search" for call in calls)
 
 
 def _read_output(output: Sequence[object]) -> ChoiceAssembly:

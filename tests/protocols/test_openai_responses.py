@@ -78,7 +78,13 @@ def test_a_stream_is_read_whole() -> None:
     assert content == [4, 5, 6, 7, 8, 9, 10, 11]
     assert got.answer == Answer(
         choices=(ANSWERED,),
-        usage=Usage(input_tokens=11, output_tokens=5, cache_read_tokens=3, reasoning_tokens=2),
+        usage=Usage(
+            input_tokens=11,
+            output_tokens=5,
+            cache_read_tokens=3,
+            reasoning_tokens=2,
+            web_searches=1,
+        ),
         response_model="gpt-5",
         response_id="resp_1",
         complete=True,
@@ -195,7 +201,13 @@ def test_a_whole_body_is_read_but_never_complete() -> None:
 
     assert read_body(RESPONSES, body) == Answer(
         choices=(ANSWERED,),
-        usage=Usage(input_tokens=11, output_tokens=5, cache_read_tokens=3, reasoning_tokens=2),
+        usage=Usage(
+            input_tokens=11,
+            output_tokens=5,
+            cache_read_tokens=3,
+            reasoning_tokens=2,
+            web_searches=1,
+        ),
         response_model="gpt-5",
         response_id="resp_1",
         reported_cost_usd=Decimal("0.25"),
@@ -217,3 +229,14 @@ def test_an_error_body_is_read_in_the_shape_it_is_written() -> None:
     body = RESPONSES.error_body(message="not recorded", code="replay_miss")
 
     assert read_body(RESPONSES, body) == Answer(error="not recorded")
+
+
+def test_web_searches_are_counted_for_they_are_paid_for_one_by_one() -> None:
+    def call(action: object) -> dict[str, object]:
+        return {"type": "web_search_call", "status": "completed", "action": action}
+
+    output = [call({"type": "search"}), call({"type": "open_page"}), call(None)]
+
+    answer = read_body(RESPONSES, {"status": "completed", "output": output})
+
+    assert answer.usage == Usage(web_searches=2)
