@@ -68,6 +68,7 @@ class Replayer:
                 ),
                 rules=rules,
                 keep_log=not chosen["no_replay_log"],
+                cache_write=chosen["otel_cache_write"],
             )
         )
         return player

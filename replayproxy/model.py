@@ -290,6 +290,10 @@ class Exchange:
         """The first reason that any choice gives."""
         return next(iter(self.finish_reasons), None)
 
+    def without_body(self) -> "Exchange":
+        """The same without the request's megabytes: for those who have to wait."""
+        return replace(self, request=replace(self.request, body=b""))
+
 
 def header(headers: Headers, name: str) -> str | None:
     """The first value of a header, by case-insensitive name.

@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from replayproxy import config
 from replayproxy.explaining import explained
 from replayproxy.matching import EXACT, MatchRules
-from replayproxy.model import Exchange, header
+from replayproxy.model import header
 from replayproxy.playback import ORIGINAL, Pace, Repeat
 from replayproxy.player import Forward, Played, Player
 from replayproxy.protocols import asked
 from replayproxy.session import Session
-from replayproxy.store import Library, Replayed, ReplayLog
+from replayproxy.store import Library, Replayed, ReplayLog, Store
 from replayproxy.telemetry.spans import Playing
+from replayproxy.telemetry.starting import start
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def opened(
     upstream_host: str | None = None,
     keep_log: bool = True,
     on_played: Callable[[Played], None] = lambda played: None,
-    on_hit: Callable[[Exchange, Playing], None] | None = None,
+    cache_write: str = config.OTEL_CACHE_WRITE.default,
     on_progress: Callable[[int, int], None] = lambda done, of_all: None,
     forward: Forward | None = None,
 ) -> Iterator[tuple[Player, Session]]:
@@ -37,7 +38,7 @@ def opened(
 
     Args:
         on_played: is told of every request once it is over.
-        on_hit: is told what was played (without the request's body), and when.
+        cache_write: as the option `--otel-cache-write` has it.
         on_progress: is told (done, of all) while the keys of new rules are made.
         forward: where misses go; without it nowhere.
 
@@ -48,6 +49,9 @@ def opened(
         log = ReplayLog(db) if keep_log else None
         if log:  # closed last, when nobody reads the file any more: its WAL goes into it
             stack.callback(log.close)
+        telemetry = start(lambda: Store(db), cache_write=cache_write)
+        if telemetry:
+            stack.callback(telemetry.close)
         library = stack.enter_context(Library(db))
         library.prepare(rules, cassette=cassette, on_progress=on_progress)
         session = Session(
@@ -60,8 +64,8 @@ def opened(
             replayed = _as_replayed(played, cassette)
             if log:
                 log.add(replayed)
-            if on_hit and replayed.exchange and replayed.playing:
-                on_hit(replayed.exchange, replayed.playing)
+            if telemetry and replayed.exchange:
+                telemetry.add(replayed.exchange, replayed.playing)
             on_played(played)
 
         player = Player(
@@ -92,14 +96,9 @@ def _as_replayed(played: Played, cassette: str) -> Replayed:
         late_ms=None if played.late_s is None else round(played.late_s * 1e3, 3),
         closest_id=miss.closest_id if miss else None,
         message=played.message,
-        exchange=_without_body(hit.exchange) if hit else None,
+        exchange=hit.exchange.without_body() if hit else None,
         playing=_playing(played, now) if hit else None,
     )
-
-
-def _without_body(exchange: Exchange) -> Exchange:
-    """Who waits to be logged needs no megabytes."""
-    return replace(exchange, request=replace(exchange.request, body=b""))
 
 
 def _playing(played: Played, now: datetime) -> Playing:

@@ -145,15 +145,10 @@ async def _replay(
     from replayproxy import replaying, storing
     from replayproxy.origin import Origin
     from replayproxy.stopping import StopSignals
-    from replayproxy.store import Store
-    from replayproxy.telemetry.starting import start
 
     stop = StopSignals()
     tally = _Tally()
     async with AsyncExitStack() as stack:
-        telemetry = start(lambda: Store(db), cache_write=otel_cache_write)
-        if telemetry:
-            stack.callback(telemetry.close)
         forward = None
         if on_miss != "error":
             storage = None
@@ -175,7 +170,7 @@ async def _replay(
                     upstream_host=upstream.host if upstream else None,
                     keep_log=keep_log,
                     on_played=tally.add,
-                    on_hit=telemetry.add if telemetry else None,
+                    cache_write=otel_cache_write,
                     on_progress=on_progress,
                     forward=forward,
                 )

@@ -8,7 +8,8 @@ from markupsafe import Markup
 from replayproxy.dashboard import formats
 
 _FORMATS: dict[str, Callable[[Any], str]] = {
-    "cost_usd": formats.usd,
+    **dict.fromkeys(("cost_usd", "reported_cost_usd", "computed_cost_usd"), formats.usd),
+    "avoided_cost_usd": formats.usd,
     "request_bytes": formats.size,
     "response_bytes": formats.size,
 }

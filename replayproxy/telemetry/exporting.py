@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from replayproxy.content_coding import Decoder
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 QUEUED = 10_000
 CLOSE_PATIENCE_S = 4.0
+_LATE = "the collector did not take all that was left in time; it is lost"
 
 
 class Source(Protocol):
@@ -81,7 +83,7 @@ class Telemetry:
     def add(self, exchange: Exchange, playing: Playing | None = None) -> None:
         """Send an exchange that is stored, or its replay; at once, whatever the collector does."""
         try:
-            self._queue.put_nowait(_Job(exchange=exchange, playing=playing))
+            self._queue.put_nowait(_Job(exchange=exchange.without_body(), playing=playing))
         except queue.Full:
             self._say("spans are lost: they come faster than they can be sent")
 
@@ -91,24 +93,27 @@ class Telemetry:
         try:
             self._queue.put(None, timeout=patience_s)
         except queue.Full:
+            self._say(_LATE)
             return
         self._thread.join(max(0.0, deadline - time.monotonic()))
         if not self._sdk.shutdown(max(0.0, deadline - time.monotonic())):
-            self._say("the collector did not take all that was left in time; it is lost")
+            self._say(_LATE)
 
     def _run(self) -> None:
         job = self._queue.get()
         while job is not None:
             with ExitStack() as stack:
-                self._send_whatever_happens(job, stack)
+                # opened when it is needed, once for all that waits
+                source = cache(lambda: stack.enter_context(closing(self._source())))
+                self._send_whatever_happens(job, source)
                 while not self._queue.empty() and (job := self._queue.get()) is not None:
-                    self._send_whatever_happens(job, stack)
+                    self._send_whatever_happens(job, source)
             if job is not None:
                 job = self._queue.get()
 
-    def _send_whatever_happens(self, job: _Job, stack: ExitStack) -> None:
+    def _send_whatever_happens(self, job: _Job, source: Callable[[], Source]) -> None:
         try:
-            self._send(job, lambda: stack.enter_context(closing(self._source())))
+            self._send(job, source)
         except Exception as error:  # noqa: BLE001 (telemetry harms nothing)
             self._say(f"a span could not be sent: {error!r}")
 

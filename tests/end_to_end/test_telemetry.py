@@ -73,7 +73,7 @@ def test_live_and_replayed_exchanges_reach_the_collector_and_the_file(
     assert (total["replays"], total["avoided_cost_usd"]) == (1, COST)
 
 
-def test_the_addon_for_stock_mitmproxy_sends_them_too(
+def test_the_addons_for_stock_mitmproxy_send_them_too(
     tmp_path: Path, collector: Collector, upstream: Upstream
 ) -> None:
     with mitmdump("recorder", f"--mode=reverse:{upstream.origin}", cwd=tmp_path) as recorder:
@@ -81,6 +81,10 @@ def test_the_addon_for_stock_mitmproxy_sends_them_too(
         assert recorder.stop() == 0, recorder.words
 
     assert values(collector.span().attributes)["replayproxy.cost.usd"] == COST
+    with mitmdump("replayer", f"--mode=reverse:{upstream.origin}", cwd=tmp_path) as replayer:
+        assert ask(replayer.url) == b"".join(CHUNKS)
+        assert replayer.stop() == 0, replayer.words
+    assert values(collector.span().attributes)["replayproxy.replayed"] is True
 
 
 def test_a_collector_that_never_answers_changes_nothing_for_traffic_recording_and_exit(

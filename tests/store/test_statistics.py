@@ -3,7 +3,6 @@
 import random
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from math import ceil
@@ -15,48 +14,17 @@ import pytest
 from replayproxy.dashboard import sql_functions
 from replayproxy.dashboard.named_sql import read_queries
 from replayproxy.shipped import dashboards_path
-from replayproxy.store.connection import open_for_writing
-from replayproxy.store.sql import as_dict, insert
+from replayproxy.store.sql import as_dict
 from replayproxy.store.statistics import DIMENSIONS, Figures, statistics
+from tests.store.added import add, add_replay, empty_database
 
 type Row = dict[str, Any]
 
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(open_for_writing(tmp_path / "a.db").conn) as opened:
-        opened.execute("INSERT INTO runs VALUES (1, '2026-01-01', NULL, 1, '')")
+    with empty_database(tmp_path / "a.db") as opened:
         yield opened
-
-
-def add(connection: sqlite3.Connection, **columns: object) -> int:
-    row = {
-        "cassette": "default",
-        "started_at": "2026-09-01T12:00:00.000000Z",
-        "method": "POST",
-        "host": "api.openai.com",
-        "path": "/v1/chat/completions",
-        "status": 200,
-        "outcome": "completed",
-        "protocol": "openai_chat",
-        "request_model": "gpt-4o",
-        "run_id": 1,
-    }
-    return insert(connection, "exchanges", {**row, **columns})
-
-
-def add_replay(connection: sqlite3.Connection, **columns: object) -> int:
-    row = {
-        "replayed_at": "2026-09-01T13:00:00.000000Z",
-        "cassette": "default",
-        "session": "",
-        "result": "hit",
-        "method": "POST",
-        "host": "api.openai.com",
-        "path": "/",
-        "request_model": "gpt-4o",
-    }
-    return insert(connection, "replays", {**row, **columns})
 
 
 def at_random(connection: sqlite3.Connection, count: int, seed: int) -> list[Row]:

@@ -15,32 +15,15 @@ from replayproxy.store.packing import pack
 from replayproxy.store.sql import as_dict, insert
 from replayproxy.store.views import VIEWS
 from tests.builders import chunks, written
+from tests.store.added import add, empty_database
 
 PERCENTILES = (50, 95, 99)
 
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(open_for_writing(tmp_path / "a.db").conn) as opened:
-        opened.execute("INSERT INTO runs VALUES (1, '2026-01-01', NULL, 1, '')")
+    with empty_database(tmp_path / "a.db") as opened:
         yield opened
-
-
-def add(connection: sqlite3.Connection, **columns: object) -> int:
-    """A row of `exchanges`."""
-    row = {
-        "cassette": "default",
-        "started_at": "2026-09-01T12:00:00.000000Z",
-        "method": "POST",
-        "host": "api.openai.com",
-        "path": "/v1/chat/completions",
-        "status": 200,
-        "outcome": "completed",
-        "protocol": "openai_chat",
-        "request_model": "gpt-4o",
-        "run_id": 1,
-    }
-    return insert(connection, "exchanges", {**row, **columns})
 
 
 def view(connection: sqlite3.Connection, sql: str) -> list[dict[str, Any]]:
