@@ -267,7 +267,7 @@ def recorded(stream: Stream) -> Exchange:
     )
     recording.head(a_head())
     for start in range(0, len(stream.body), 1000):
-        recording.chunk(Chunk(offset_ns=start, data=stream.body[start : start + 1000]))
+        recording.chunks([Chunk(offset_ns=start, data=stream.body[start : start + 1000])])
     recording.finish(Ending.FINISHED, len(stream.body))
     return priced(recording.exchange())
 
