@@ -36,9 +36,8 @@ check: lint test ## lint and test: run it before you commit
 wheel-test: $(VENV)/.development ## Build the package and test it in clean environments
 	$(BIN)/python -m pytest tests/wheel
 
-bench: $(VENV)/.development ## Measure how true a replay is, and what recording costs
-	$(BIN)/python -m tests.benchmarks.replay_fidelity
-	$(BIN)/python -m tests.benchmarks.recording_overhead
+bench: $(VENV)/.development ## Measure all that has a target, beside other tools (10 minutes)
+	$(BIN)/python -m tests.benchmarks --json build/benchmarks/figures.json
 
 clean: ## Remove the environment, builds and caches
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,16 @@ def post(
     target = urlsplit(url)
     assert target.hostname is not None
     through = urlsplit(tunnel or url)
-    with socket.create_connection((through.hostname, through.port), PATIENCE_S) as connection:
+    with ExitStack() as stack:
+        address = (through.hostname, through.port)
+        connection = stack.enter_context(socket.create_connection(address, PATIENCE_S))
         if tunnel:
             connect(connection, f"{target.hostname}:{target.port or 443}")
         if target.scheme == "https":
             context = ssl.create_default_context(cafile=authority)
-            connection = context.wrap_socket(connection, server_hostname=target.hostname)
+            connection = stack.enter_context(
+                context.wrap_socket(connection, server_hostname=target.hostname)
+            )
         lines = [
             f"{method} {target.path}{'?' if target.query else ''}{target.query} HTTP/1.1",
             f"Host: {target.netloc}",
@@ -70,8 +75,7 @@ def post(
         ]
         start = time.perf_counter()
         connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
-        with connection:
-            return _read(connection, start, stop_after)
+        return _read(connection, start, stop_after)
 
 
 def connect(connection: socket.socket, authority: str) -> None:
