@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from replayproxy.model import Headers, Request
@@ -56,6 +57,7 @@ _SECRET_PARAMETER = re.compile(
 _HARMLESS_PARAMETER = re.compile(r"(?:page|next|continuation|sync)[_-]?token$", re.IGNORECASE)
 
 
+@lru_cache(maxsize=256)  # the same few keys come with every request
 def fingerprint(value: str, *, key: bytes) -> str:
     """A short keyed digest that tells equal secrets from different ones.
 

@@ -210,10 +210,12 @@ def _settle() -> None:
     """Have done by now what would hold up traffic later.
 
     What is in memory stays there: looking through all of it again and again for
-    garbage is a pause of tens of milliseconds for every stream.
+    garbage is a pause of tens of milliseconds for every stream. And what is new can
+    wait a little: most of it is gone by itself before ten thousand objects are there.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def _introduce(db: Path, host: str, port: int, upstream: Upstream | None) -> None:

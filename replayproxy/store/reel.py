@@ -19,7 +19,8 @@ from replayproxy.content_coding import Decoder
 from replayproxy.model import Chunk, Ending, Exchange, Request, ResponseHead
 from replayproxy.recording import Policy, Recording
 from replayproxy.redaction import fingerprint, redact_headers, redact_request
-from replayproxy.store import bodies, journal, match_index, packing, rows, span_rows
+from replayproxy.store import bodies, journal, match_index, rows, span_rows
+from replayproxy.store.backlog import Backlog
 from replayproxy.store.body_secrets import BodyScan, minted_answer
 from replayproxy.store.compression import compress
 from replayproxy.store.histories import Histories, Stored
@@ -101,16 +102,13 @@ class Reel:
         # bodies that are not kept need no report of what is in them
         self._scan = BodyScan(request) if self._keep_bodies else None
         self._head: ResponseHead | None = None
-        # what was taken, but not digested; the first so many of it are in the journal
-        self._chunks: list[Chunk] = []
-        self._table = bytearray()
-        self._bytes = self._journaled = self._table_journaled = 0
+        self._backlog = Backlog()
         # what was digested, but not saved
         self._frames = bytearray()
         self._frames_table = bytearray()
         self._sha256 = hashlib.sha256()
         self._size = 0
-        self._last_offset_ns = self._table_ends_ns = 0
+        self._last_offset_ns = 0
         self._place: Place | None = None
         self._next_place: Place | None = None
 
@@ -127,12 +125,11 @@ class Reel:
     def take(self, items: list[Item], enrich: Enrich) -> None:
         """Consume what has arrived since the last time."""
         end: End | None = None
-        known = len(self._chunks)
+        chunks: list[Chunk] = []
         for item in self._held_back(items):
             match item:
                 case Chunk():
-                    self._chunks.append(item)
-                    self._bytes += len(item.data)
+                    chunks.append(item)
                 case ResponseHead():
                     self._recording.head(item)
                     self._head = item
@@ -141,8 +138,10 @@ class Reel:
                     self._last_offset_ns = item.offset_ns
                 case End():
                     end = item
-        self._extend_table(self._chunks[known:])
-        if end or self._bytes >= DIGESTED_BYTES:
+        if chunks:
+            self._backlog.add(chunks)
+            self._last_offset_ns = self._backlog.ends_ns
+        if end or self._backlog.bytes >= DIGESTED_BYTES:
             self._digest()
         if end and self.exchange is None:
             self._recording.finish(end.ending, end.offset_ns, detail=end.detail)
@@ -150,26 +149,17 @@ class Reel:
             self.exchange = enrich(self._recording.exchange())
             self.unread = self._recording.unread
 
-    def _extend_table(self, chunks: list[Chunk]) -> None:
-        if chunks:
-            sizes = [(chunk.offset_ns, len(chunk.data)) for chunk in chunks]
-            self._table += packing.pack(sizes, base_ns=self._table_ends_ns)
-            self._table_ends_ns = max(self._table_ends_ns, *(offset_ns for offset_ns, _ in sizes))
-            self._last_offset_ns = self._table_ends_ns
-
     def _digest(self) -> None:
         """Understand, search and compress what was taken."""
-        self._recording.chunks(self._chunks)
+        chunks = self._backlog.chunks
+        self._recording.chunks(chunks)
         if self._scan:
-            data = b"".join(chunk.data for chunk in self._chunks)
+            data = b"".join(chunk.data for chunk in chunks)
             self._scan.response(data)
             self._sha256.update(data)
             self._size += len(data)
             self._frames += compress(data)
-        self._frames_table += self._table
-        self._chunks.clear()
-        self._table.clear()
-        self._bytes = self._journaled = self._table_journaled = 0
+        self._frames_table += self._backlog.clear()
 
     def _held_back(self, items: list[Item]) -> list[Item]:
         """The same without the chunks of a minted answer, until its end brings them, masked."""
@@ -208,7 +198,7 @@ class Reel:
         self._place = self._next_place
         self._frames.clear()
         self._frames_table.clear()
-        self._journaled, self._table_journaled = len(self._chunks), len(self._table)
+        self._backlog.flushed()
 
     def _flush(self, connection: sqlite3.Connection, place: Place) -> Place:
         """Into the journal: frames in place of the pieces they were made of, then new pieces."""
@@ -219,8 +209,8 @@ class Reel:
                 connection, at, place.frames, bytes(self._frames), bytes(self._frames_table)
             )
             place = replace(place, frames=place.frames + 1, pieces=0)
-        if table := bytes(self._table[self._table_journaled :]):
-            data = b"".join(chunk.data for chunk in self._chunks[self._journaled :])
+        data, table = self._backlog.unflushed()
+        if table:
             piece = compress(data) if self._keep_bodies else b""
             journal.append(connection, at, place.frames + place.pieces, piece, table)
             place = replace(place, pieces=place.pieces + 1)

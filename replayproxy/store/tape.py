@@ -65,6 +65,15 @@ class Tape:
         self._put(End(ending=ending, offset_ns=offset_ns, detail=detail), 0)
         self.ended = True
 
+    def drained(self) -> tuple[list[Item], int]:
+        """What came since the last time, and how many bytes of body are in it."""
+        items = [self.items.popleft() for _ in range(len(self.items))]
+        size = 0
+        for item in items:
+            if type(item) is Chunk:
+                size += len(item.data)
+        return items, size
+
     def _put(self, item: Item, size: int) -> None:
         if self.ended:
             return

@@ -17,9 +17,10 @@ from datetime import datetime
 from pathlib import Path
 
 from replayproxy.key_shapes import KeyTally
-from replayproxy.model import Chunk, Ending, Exchange, Request
+from replayproxy.model import Ending, Exchange, Request
 from replayproxy.recording import Policy
 from replayproxy.store.connection import as_database_error, fingerprint_key, open_for_writing
+from replayproxy.store.faults import is_of_the_disk
 from replayproxy.store.histories import Histories
 from replayproxy.store.inbox import Inbox
 from replayproxy.store.reel import End, Enrich, Reel
@@ -200,8 +201,8 @@ class Writer:
     def _take(self, tape: Tape, waiting: dict[Tape, None]) -> _Spool | None:
         """Move what is on the tape to its reel; None if that failed."""
         tape.queued = False
-        items = [tape.items.popleft() for _ in range(len(tape.items))]
-        self._taken_bytes += sum(len(item.data) for item in items if isinstance(item, Chunk))
+        items, size = tape.drained()
+        self._taken_bytes += size
         if tape.given_up:
             waiting.pop(tape, None)
             return None
@@ -234,7 +235,7 @@ class Writer:
             for spool in spools:
                 spool.reel.save(self._connection, self._key)
         except Exception as error:
-            if _is_of_the_disk(error):
+            if is_of_the_disk(error):
                 raise
             self._complain(f"exchanges could not be stored at once, only one by one: {error!r}")
             self._connection.execute("ROLLBACK TO untouched")
@@ -247,7 +248,7 @@ class Writer:
         try:
             spool.reel.save(self._connection, self._key)
         except Exception as error:
-            if _is_of_the_disk(error):
+            if is_of_the_disk(error):
                 raise
             self._connection.execute("ROLLBACK TO exchange")
             self._give_up(spool.tape, waiting, error)
@@ -305,11 +306,3 @@ class Writer:
         except Exception as error:  # noqa: BLE001 (the next start will try again)
             self._complain(f"the database {self.path} cannot be closed in order: {error!r}")
         self._connection.close()
-
-
-def _is_of_the_disk(error: Exception) -> bool:
-    """Not this exchange's fault but the disk's, a lock's or a damaged file's: try all again."""
-    return (
-        isinstance(error, sqlite3.OperationalError | sqlite3.InternalError)
-        or type(error) is sqlite3.DatabaseError
-    )
