@@ -20,6 +20,7 @@ from tests.benchmarks import (
     instant,
     matching,
     recording,
+    reliability,
     storage,
     timing,
 )
@@ -33,6 +34,7 @@ SUBJECTS: dict[str, Callable[[Effort, Path], Report]] = {
     "timing": timing.measure,
     "storage": storage.measure,
     "matching": matching.measure,
+    "reliability": reliability.measure,
     "gateways": gateways.measure,
 }
 

@@ -133,10 +133,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows with the same keys, as lines of text."""
-    return aligned([tuple(rows[0]), *(tuple(map(_cell, row.values())) for row in rows)])
+    return aligned([tuple(rows[0]), *(tuple(map(as_cell, row.values())) for row in rows)])
 
 
-def _cell(value: object) -> str:
+def as_cell(value: object) -> str:
+    """A value as it stands in a table."""
     match value:
         case bool():
             return "yes" if value else "no"

@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -188,11 +188,16 @@ class _Asker(asyncio.Protocol):
 
 
 def stream_all(
-    way: Way, connections: Sequence[Sequence[bytes]], *, over_s: float = 0.0
+    way: Way,
+    connections: Sequence[Sequence[bytes]],
+    *,
+    over_s: float = 0.0,
+    cut: tuple[float, Callable[[], object]] | None = None,
 ) -> list[Streamed]:
     """Ask for streams on many connections: at once, or begun one by one over some time.
 
-    All are connected before the first one asks.
+    All are connected before the first one asks. `cut` is what ends them, and after how
+    many seconds: then they may break off.
 
     Raises:
         AssertionError: one broke off.
@@ -218,7 +223,11 @@ def stream_all(
             for number, asker in enumerate(askers):
                 loop.call_later(number * over_s / len(askers), asker.next)
             async with asyncio.timeout(over_s + _PATIENCE_S):
-                await asyncio.gather(*(asker.ended for asker in askers))
+                if cut:
+                    await asyncio.sleep(cut[0])
+                    cut[1]()
+                ends = (asker.ended for asker in askers)
+                await asyncio.gather(*ends, return_exceptions=cut is not None)
         return [streamed for asker in askers for streamed in asker.streamed]
 
     return uvloop.run(every())

@@ -131,8 +131,8 @@ def _misses(effort: Effort, folder: Path, exchanges: int) -> Iterator[Figure]:
         for cassette, part in CASSETTES.items():
             count = round(exchanges * part)
             times = []
-            for number in range(effort.of(40, 3)):
-                known = asking(number * (count // 50), cassette)
+            for number in range(effort.of(120, 3)):
+                known = asking(number * count // 120, cassette)
                 unknown = replace(known, body=known.body.replace(b"asks for", b"begs for"))
                 times.append(_ms(partial(explained, unknown, library, cassette=cassette)))
             yield Figure(

@@ -187,6 +187,7 @@ def _cpu(effort: Effort, folder: Path, streams: Sequence[Stream]) -> Iterator[Fi
             stored,
             against=against,
             target=Target(limit=0.20),
+            note="ours has five tables, their indexes, fingerprints and the match key in it",
         )
 
 
