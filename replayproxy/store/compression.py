@@ -20,17 +20,16 @@ def compress(data: bytes) -> bytes:
     """
     if not data:
         return b""
-    # making one costs more than to use it, and two threads must not use the same
-    if not hasattr(_here, "compressor"):
-        _here.compressor = zstandard.ZstdCompressor(level=_LEVEL)
-    compressed: bytes = _here.compressor.compress(data)
+    compressed: bytes = _tools().compressor.compress(data)
     return compressed
 
 
 def decompress(data: bytes) -> bytes:
     """What all frames hold; of a frame that was cut, all that can be read of it."""
-    decompressor = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
-    return decompressor.decompress(data)
+    decompressed: bytes = (
+        _tools().decompressor.decompressobj(read_across_frames=True).decompress(data)
+    )
+    return decompressed
 
 
 def compress_against(data: bytes, base: bytes) -> bytes:
@@ -56,3 +55,11 @@ def decompress_against(data: bytes, base: bytes) -> bytes:
 
 def _raw(base: bytes) -> zstandard.ZstdCompressionDict:
     return zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+
+
+def _tools() -> threading.local:
+    """This thread's own: to make them costs more than to use them, and no two may share them."""
+    if not hasattr(_here, "compressor"):
+        _here.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        _here.decompressor = zstandard.ZstdDecompressor()
+    return _here
