@@ -1,5 +1,5 @@
 -- Totals
--- Exchanges, errors, cost and tokens since a moment.
+-- Exchanges, errors, cost and tokens since a moment, and what replays avoided.
 SELECT
   count(*) AS exchanges,
   coalesce(sum(failed), 0) AS errors,
@@ -9,6 +9,8 @@ SELECT
   sum(input_tokens) AS input_tokens,
   sum(cache_read_tokens) AS cache_read_tokens,
   sum(output_tokens) AS output_tokens,
-  sum(generated_tokens) * 1000.0 / sum(generation_ms) AS output_tokens_per_second
+  sum(generated_tokens) * 1000.0 / sum(generation_ms) AS output_tokens_per_second,
+  (SELECT sum(avoided_cost_usd) FROM avoided
+    WHERE replayed_at >= :since AND (:model = '' OR model = :model)) AS avoided_cost_usd
 FROM figures
 WHERE started_at >= :since AND (:model = '' OR model = :model)

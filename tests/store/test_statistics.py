@@ -128,6 +128,8 @@ def test_every_figure_is_what_the_rows_come_to(connection: sqlite3.Connection, b
 
 def test_the_dashboard_shows_the_same_numbers(connection: sqlite3.Connection) -> None:
     at_random(connection, 200, seed=8)
+    add_replay(connection, avoided_cost_usd=0.25, replayed_at="2026-09-01T00:00:00.000000Z")
+    add_replay(connection, avoided_cost_usd=0.5, replayed_at="2026-09-02T00:00:00.000000Z")
     sql_functions.register(connection)
     queries = read_queries(dashboards_path() / "queries")
     parameters = {"since": "2026-09-02", "model": "", "bucket": "day"}
@@ -140,7 +142,8 @@ def test_the_dashboard_shows_the_same_numbers(connection: sqlite3.Connection) ->
 
     (totals,) = run("totals")
     common = [name for name in asdict(found.total) if name in totals]
-    assert len(common) == 8
+    assert len(common) == 9
+    assert totals["avoided_cost_usd"] == 0.5
     assert {name: totals[name] for name in common} == shown(found.total, dict.fromkeys(common))
     by_model = {row["model"]: row for row in run("by_model")}
     assert len(by_model) == 4
