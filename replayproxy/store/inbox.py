@@ -40,8 +40,8 @@ class Inbox:
         self._news.set()
 
     def wait(self, patience_s: float | None) -> bool:
-        """Until there is news, if need be for so long; whether there is."""
-        return self._news.wait(patience_s)
+        """Until there is news, if need be for so long; whether there is, or it was closed."""
+        return self._closed.is_set() or self._news.wait(patience_s)
 
     def gather(self, for_s: float) -> list[Tape]:
         """All that came, in its order, once the first of it is so old; at once if closed."""
