@@ -81,7 +81,6 @@ class Reel:
         policy: Policy,
         histories: Histories,
     ) -> None:
-        self.finished = False
         self.exchange: Exchange | None = None
         """The final exchange, once `take` has seen the end."""
         self.unread: str | None = None
@@ -145,7 +144,6 @@ class Reel:
             self._digest()
         if end and self.exchange is None:
             self._recording.finish(end.ending, end.offset_ns, detail=end.detail)
-            self.finished = True
             self.exchange = enrich(self._recording.exchange())
             self.unread = self._recording.unread
 
