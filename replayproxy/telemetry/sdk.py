@@ -84,22 +84,23 @@ class Sdk:
         self._signals = signals
         self._ids = _Ids()
         providers: list[Any] = []
+        self._exporters: list[Any] = []
         self.metrics: Metrics | None = None
         if signals.traces:
             tracers = TracerProvider(
                 resource=resource, id_generator=self._ids, shutdown_on_exit=False
             )
-            tracers.add_span_processor(BatchSpanProcessor(_Spans(say)))
+            tracers.add_span_processor(BatchSpanProcessor(self._exporter(_Spans(say))))
             self._tracer = tracers.get_tracer(_SCOPE, __version__)
             providers.append(tracers)
         if signals.metrics:
-            reader = PeriodicExportingMetricReader(_Metrics(say))
+            reader = PeriodicExportingMetricReader(self._exporter(_Metrics(say)))
             meters = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
             self.metrics = Metrics(meters.get_meter(_SCOPE, __version__))
             providers.append(meters)
         if signals.logs:
             loggers = LoggerProvider(resource=resource, shutdown_on_exit=False)
-            loggers.add_log_record_processor(BatchLogRecordProcessor(_Logs(say)))
+            loggers.add_log_record_processor(BatchLogRecordProcessor(self._exporter(_Logs(say))))
             self._logger = loggers.get_logger(_SCOPE, __version__)
             providers.append(loggers)
         # made now: a program that is about to end can start no threads
@@ -110,6 +111,10 @@ class Sdk:
         ]
         for closer in self._closers:
             closer.start()
+
+    def _exporter[E: _Telling](self, exporter: E) -> E:
+        self._exporters.append(exporter)
+        return exporter
 
     def send(self, span: Span, content: Mapping[str, str], *, cache_write: str) -> None:
         """Send a span, and content on it or beside it; by one thread only."""
@@ -153,7 +158,11 @@ class Sdk:
         self._ending.set()
         for closer in self._closers:
             closer.join(max(0.0, deadline - time.monotonic()))
-        return not any(closer.is_alive() for closer in self._closers)
+        if not any(closer.is_alive() for closer in self._closers):
+            return True
+        for exporter in self._exporters:
+            exporter.shutdown()  # they would try again, and again
+        return False
 
     def _close(self, provider: Any) -> None:
         self._ending.wait()
