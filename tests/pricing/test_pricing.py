@@ -241,3 +241,14 @@ def test_without_the_price_list_that_is_the_reason(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "genai_prices", None)
 
     assert cost("gpt-4o", Usage(input_tokens=1)) == (None, "no_price_list")
+
+
+def test_a_fault_of_the_price_list_costs_the_price_and_not_the_exchange(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*args: object, **more: object) -> None:
+        raise RuntimeError("injected")
+
+    monkeypatch.setattr(genai_prices, "calc_price", broken)
+
+    assert cost("gpt-4o", Usage(input_tokens=1)) == (None, "price_list_fault")
