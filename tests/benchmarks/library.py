@@ -51,7 +51,8 @@ def fill(path: Path, exchanges: int) -> None:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("INSERT INTO runs VALUES (1, '2026-01-01', '2026-01-02', 1, '')")
         connection.execute(
-            "INSERT INTO bodies VALUES (1, x'00', ?, ?)", [len(_ANSWER), compress(_ANSWER)]
+            "INSERT INTO bodies (id, sha256, size, data) VALUES (1, x'00', ?, ?)",
+            [len(_ANSWER), compress(_ANSWER)],
         )
         with _without_indexes(connection):
             for some in batched(_numbered(exchanges), _BATCH):

@@ -102,7 +102,8 @@ def _lost_ms(folder: Path, origin: str, *, after_s: float) -> list[float]:
     lost = []
     for (message,), seen in zip(messages, streamed, strict=True):
         table = kept.get(message.partition(b"\r\n\r\n")[2], [])
-        times_ms = seen.chunk_times_ms()
+        if not (times_ms := seen.chunk_times_ms()):
+            continue  # it was killed before anything came
         # chunk by chunk, so that the clocks of two processes need not agree
         known = min(len(table), len(times_ms))
         lost.append(times_ms[-1] - times_ms[known - 1] if known else times_ms[-1])
