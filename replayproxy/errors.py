@@ -8,6 +8,7 @@
     |  `- NotRecorded           nothing was recorded that answers it              (1)
     |- UnknownExchangeError     no exchange has this id                           (1)
     |- UnansweredError          an upstream gave no whole answer                  (1)
+    |- CassetteError            a cassette file cannot be used, or not written    (1)
     `- DatabaseError            the database cannot be used                       (3)
 
 Fields come first, text second: `str(error)` is one line for a person.
@@ -77,6 +78,17 @@ class UnknownExchangeError(ReplayproxyError):
 
 class UnansweredError(ReplayproxyError):
     """A request of ours got no whole answer; the message says why."""
+
+
+class CassetteError(ReplayproxyError):
+    """A cassette file, or another file of recordings, cannot be used; it is left as it was."""
+
+    def __init__(self, *, path: Path | None, reason: str, hint: str = "") -> None:
+        self.path = path
+        self.reason = reason
+        self.hint = hint
+        where = path or "this cassette"
+        super().__init__(f"cannot use {where}: {reason}. {hint}".rstrip())
 
 
 class DatabaseError(ReplayproxyError):
