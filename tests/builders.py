@@ -92,9 +92,13 @@ def record(
     return tape
 
 
-def written(path: Path, *recordings: dict[str, Any]) -> Path:
+def written(
+    path: Path,
+    *recordings: dict[str, Any],
+    enrich: Callable[[Exchange], Exchange] = lambda exchange: exchange,
+) -> Path:
     """A database with these exchanges, each in the words of `record`; `body` is its chunks."""
-    writer = Writer(path)
+    writer = Writer(path, enrich=enrich)
     for recording in recordings:
         body: Iterable[Chunk] = recording.pop("body", ())
         record(writer, *body, **recording)

@@ -7,7 +7,7 @@ and streams are shown by what they say. Nothing in a file is run or trusted.
 from replayproxy.cassettes.deck import Deck
 from replayproxy.cassettes.files import read, write
 from replayproxy.cassettes.settling import joined, settled
-from replayproxy.cassettes.text import Loaded, dumps, key_kinds, loads
+from replayproxy.cassettes.text import Loaded, check_keys, dumps, key_kinds, loads
 from replayproxy.cassettes.track import Cassette, Track, derived
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Deck",
     "Loaded",
     "Track",
+    "check_keys",
     "derived",
     "dumps",
     "joined",

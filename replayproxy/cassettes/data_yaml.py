@@ -2,9 +2,11 @@
 
 Rule: mappings with text keys, lists, text, numbers, booleans and null; plain words
 mean what they do in YAML 1.2 (`no` and `2026-01-01` are text). No tags, no anchors,
-no aliases, one document, no key twice, and limits on size and depth.
+no aliases, one document, no key twice, and limits on size and depth. Cassettes of VCR.py need
+`lenient`: bytes (`!!binary`), and aliases, which are never copied.
 """
 
+import base64
 import math
 import re
 from collections.abc import Iterator
@@ -28,11 +30,17 @@ _WORDS: dict[str, bool | None] = {
 _NOT_IN_A_BLOCK = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
+_TEXT_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("str", "python/unicode", "python/str")
+)
+_BINARY_TAG = "tag:yaml.org,2002:binary"
+
+
 class NotDataError(Exception):
     """The text is not YAML, or more than data. The message says what, and on which line."""
 
 
-def parse(text: str) -> object:
+def parse(text: str, *, lenient: bool = False) -> object:
     r"""The value of a document.
 
     >>> parse("a: [1, 2.5, no]\nb: |\n  two\n  lines\n")
@@ -44,7 +52,7 @@ def parse(text: str) -> object:
     if len(text) > MAX_CHARACTERS:
         raise NotDataError(f"it has more than {MAX_CHARACTERS:,} characters")
     try:
-        return _value(yaml.parse(text, Loader=_LOADER))
+        return _value(yaml.parse(text, Loader=_LOADER), lenient=lenient)
     except yaml.YAMLError as error:
         raise NotDataError(f"it is not YAML: {' '.join(str(error).split())}") from error
 
@@ -72,34 +80,53 @@ class _Level:
             self.keys.add(event.value)
 
 
-def _value(events: Iterator[Any]) -> object:
+def _value(events: Iterator[Any], *, lenient: bool) -> object:
     """Without recursion: depth costs nothing but the limit."""
     top: list[object] = []
     levels = [_Level(top)]
+    anchors: dict[str, object] = {}
     documents = 0
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
                 raise _refused("a second document", event)
-        elif isinstance(event, yaml.AliasEvent):
-            raise _refused("an alias", event)
         elif isinstance(event, yaml.CollectionEndEvent):
             levels.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in anchors:
+                raise _refused("an alias", event)
+            levels[-1].put(anchors[event.anchor], event)
         elif isinstance(event, yaml.NodeEvent):
+            value = _node(event, lenient=lenient)
+            levels[-1].put(value, event)
             if event.anchor is not None:
-                raise _refused("an anchor", event)
-            if getattr(event, "tag", None) is not None:
-                raise _refused("a tag", event)
-            if isinstance(event, yaml.ScalarEvent):
-                levels[-1].put(_scalar(event), event)
-                continue
-            container: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
-            levels[-1].put(container, event)
-            levels.append(_Level(container))
-            if len(levels) > MAX_DEPTH:
-                raise _refused(f"more than {MAX_DEPTH} levels", event)
+                anchors[event.anchor] = value
+            if isinstance(event, yaml.CollectionStartEvent):
+                levels.append(_Level(value))
+                if len(levels) > MAX_DEPTH:
+                    raise _refused(f"more than {MAX_DEPTH} levels", event)
     return top[0] if top else None
+
+
+def _node(event: Any, *, lenient: bool) -> object:
+    if event.anchor is not None and not lenient:
+        raise _refused("an anchor", event)
+    tag = event.tag
+    if isinstance(event, yaml.ScalarEvent) and lenient and tag in {_BINARY_TAG, *_TEXT_TAGS}:
+        return _bytes(event) if tag == _BINARY_TAG else event.value
+    if tag is not None:
+        raise _refused("a tag", event)
+    if isinstance(event, yaml.ScalarEvent):
+        return _scalar(event)
+    return {} if isinstance(event, yaml.MappingStartEvent) else []
+
+
+def _bytes(event: yaml.ScalarEvent) -> bytes:
+    try:
+        return base64.b64decode("".join(event.value.split()), validate=True)
+    except ValueError as error:
+        raise _refused("bytes that are not base64", event) from error
 
 
 def _scalar(event: yaml.ScalarEvent) -> object:

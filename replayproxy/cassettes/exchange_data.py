@@ -12,6 +12,8 @@ from replayproxy.cassettes import body, heads, timing
 from replayproxy.cassettes.track import Track
 from replayproxy.model import Chunk, Ending, Exchange, Headers, Request, ResponseHead
 
+_YEARS = (1970, 9998)
+"""In which a recording can have been made: any time zone has them, with four digits."""
 _USUAL_HTTP = "HTTP/1.1"
 _TOP = frozenset({"request", "response", "ending", "error", "cost_usd", "cost_source", "timing"})
 _MESSAGE = frozenset({"http", "headers"}) | body.KEYS | body.MORE_KEYS
@@ -166,6 +168,8 @@ def _moment(value: object, otherwise: datetime) -> datetime:
     if value is None:
         return otherwise
     found = datetime.fromisoformat(str(value))
+    if not _YEARS[0] <= found.year <= _YEARS[1]:
+        raise NotExchangeError(f"started_at is in the year {found.year}")
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

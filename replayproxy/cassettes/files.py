@@ -39,11 +39,14 @@ def write(path: Path, cassette: Cassette) -> None:
     Raises:
         CassetteError: it cannot be written; what was there is as it was.
     """
-    replace_text(path, text.dumps(cassette))
+    replace_bytes(path, text.dumps(cassette).encode())
 
 
-def replace_text(path: Path, content: str) -> None:
+def replace_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write a file beside its place and move it there.
+
+    Args:
+        private: for its owner only; else for whoever the umask lets.
 
     Raises:
         CassetteError: it cannot be written.
@@ -53,9 +56,10 @@ def replace_text(path: Path, content: str) -> None:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         new = Path(name)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
-            new.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+            if not private:
+                new.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
             new.replace(path)
         finally:
             with suppress(FileNotFoundError):

@@ -35,7 +35,8 @@ def render(headers: Headers, length: int) -> str | list[list[str]]:
     'Authorization: REDACTED\\nContent-Length: auto\\n'
     """
     shown = tuple(
-        (name, _shown(name, value, length)) for name, value in redact_headers(headers, key=b"")
+        (name, _AUTO if _is_length(name) and value == str(length) else value)
+        for name, value in hidden_headers(headers)
     )
     lines = "".join(f"{name}: {value}".rstrip(" ") + "\n" for name, value in shown)
     return lines if parse(lines) == shown else [list(pair) for pair in shown]
@@ -73,7 +74,14 @@ def hidden(request: Request) -> Request:
     return replace(
         shown,
         query=_FINGERPRINT.sub(REDACTED, shown.query),
-        headers=tuple((name, _without_secret(name, value)) for name, value in shown.headers),
+        headers=hidden_headers(request.headers),
+    )
+
+
+def hidden_headers(headers: Headers) -> Headers:
+    """The headers as they stand in a cassette, but for their length."""
+    return tuple(
+        (name, _without_secret(name, value)) for name, value in redact_headers(headers, key=b"")
     )
 
 
@@ -101,12 +109,6 @@ def parse_place(found: dict[str, Any]) -> dict[str, Any]:
     if type(parts.get("port")) is not int or not all(isinstance(text, str) for text in texts):
         raise NotHeadError(f"{found.get('url')!r} is no URL, such as https://host/v1/models"[:200])
     return parts
-
-
-def _shown(name: str, value: str, length: int) -> str:
-    if _is_length(name) and value == str(length):
-        return _AUTO
-    return _without_secret(name, value)
 
 
 def _without_secret(name: str, value: str) -> str:

@@ -109,6 +109,23 @@ def key_kinds(cassette: Cassette) -> dict[int, set[str]]:
     return {number: kinds for number, kinds in found.items() if kinds}
 
 
+def check_keys(cassette: Cassette) -> None:
+    """Refuse what seems to hold API keys: files get committed.
+
+    Raises:
+        CassetteError: a body does.
+    """
+    found = key_kinds(cassette)
+    if found:
+        places = "; ".join(f"exchange {n}: {', '.join(sorted(k))}" for n, k in found.items())
+        raise CassetteError(
+            path=None,
+            reason=f"bodies seem to hold API keys ({places})",
+            hint="Nothing was written. Keep keys out of what the app sends, or write them all "
+            "the same: --with-keys",
+        )
+
+
 def _checked(data: object) -> dict[str, Any]:
     if not isinstance(data, dict) or VERSION_KEY not in data:
         raise CassetteError(path=None, reason=f"it is no cassette: {VERSION_KEY} is missing")

@@ -3,9 +3,12 @@
 import click
 
 from replayproxy import __version__
+from replayproxy.cli.cassette import cassette
 from replayproxy.cli.dashboard import dashboard
 from replayproxy.cli.delete import delete
 from replayproxy.cli.demo import demo
+from replayproxy.cli.export import export
+from replayproxy.cli.import_ import import_files
 from replayproxy.cli.list_ import list_exchanges
 from replayproxy.cli.prune import prune
 from replayproxy.cli.record import record
@@ -57,6 +60,9 @@ for command in (
     show,
     stats,
     reprice,
+    export,
+    import_files,
+    cassette,
     delete,
     prune,
     dashboard,

@@ -90,6 +90,9 @@ since_option = click.option(
 )
 
 
+AGE = _Age()
+
+
 def prune_options(*, prefix: str = "", verb: str = "Delete") -> Decorator:
     """`--older-than`, `--keep` and `--max-size`; they come as the parameters of those names."""
 
@@ -109,7 +112,7 @@ def prune_options(*, prefix: str = "", verb: str = "Delete") -> Decorator:
             ),
             click.option(
                 f"--{prefix}older-than",
-                type=_Age(),
+                type=AGE,
                 metavar="AGE",
                 help=f"{verb} what is older than AGE: 12h, 30d, 4w, or a date (UTC): 2026-01-31.",
             ),

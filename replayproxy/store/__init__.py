@@ -1,5 +1,6 @@
 """One SQLite file: the exchanges, their bytes and their timing."""
 
+from replayproxy.store.copying import copy
 from replayproxy.store.library import Library
 from replayproxy.store.pruning import Pruned, delete, prune
 from replayproxy.store.reader import Store
@@ -21,6 +22,7 @@ __all__ = [
     "Tape",
     "Upkeep",
     "Writer",
+    "copy",
     "delete",
     "prune",
     "reprice",

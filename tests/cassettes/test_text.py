@@ -4,7 +4,7 @@ import gzip
 import json
 import zlib
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -163,6 +163,11 @@ TYPES: st.SearchStrategy[Headers] = st.sampled_from(
 LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="?"), max_size=12)
 
 
+MOMENTS = st.integers(0, 250_000_000_000_000_000).map(
+    lambda us: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+)
+
+
 @st.composite
 def tracks(draw: st.DrawFn) -> Track:
     pieces: list[bytes] = draw(BODIES)
@@ -174,7 +179,7 @@ def tracks(draw: st.DrawFn) -> Track:
         offset_ns += draw(st.integers(0, 10**10))
         found.append(Chunk(offset_ns=offset_ns, data=data))
     exchange = an_exchange(
-        started_at=draw(st.datetimes(timezones=st.just(UTC))),
+        started_at=draw(MOMENTS),
         request=a_request(
             method=draw(TOKENS),
             scheme=draw(st.sampled_from(["http", "https"])),

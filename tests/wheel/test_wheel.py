@@ -30,16 +30,18 @@ EXTRAS_PACKAGES = (
 
 NEEDS_AN_EXTRA = (
     "replayproxy._shipped",
+    "replayproxy.certificates",
     "replayproxy.cli.stats_picture",
     "replayproxy.dashboard.",
     "replayproxy.demo.client",
     "replayproxy.demo.verdict",
     "replayproxy.flows",
-    "replayproxy.http1",
+    "replayproxy.mending",
     "replayproxy.proxy",
     "replayproxy.telemetry.exporting",
     "replayproxy.telemetry.metrics",
     "replayproxy.telemetry.sdk",
+    "replayproxy.transfer.mitmproxy_flows",
 )
 """How the names start of the only modules that may fail to import in the base install."""
 
