@@ -45,9 +45,18 @@ class Explanation:
 
 
 def explained(
-    request: Request, recordings: Comparable, *, cassette: str, rules: MatchRules = EXACT
+    request: Request,
+    recordings: Comparable,
+    *,
+    cassette: str,
+    rules: MatchRules = EXACT,
+    record_command: str | None = None,
 ) -> Explanation:
-    """Why nothing of this cassette answers the request. It takes milliseconds."""
+    """Why nothing of this cassette answers the request. It takes milliseconds.
+
+    Args:
+        record_command: what records it, if that is not `replayproxy record`.
+    """
     asked = recordings.as_stored(request)
     found = list(recordings.comparable(request, cassette=cassette))
     miss = explain(
@@ -55,7 +64,7 @@ def explained(
         [(exchange.id or 0, _counted(exchange.request, rules)) for exchange in found],
     )
     closest = next((e.request for e in found if e.id == miss.closest_id), None)
-    command = _record_command(recordings.path, cassette, request, closest)
+    command = record_command or _record_command(recordings.path, cassette, request, closest)
     parts = [
         f"cassette {cassette!r} has no exchange for this {named(request)}.",
         _instead(miss),

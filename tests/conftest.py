@@ -2,7 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.llama.fixture"]
+pytest_plugins = ["pytester", "tests.llama.fixture"]
 
 # Machines differ in speed, and Hypothesis builds its tables of characters on its first run.
 settings.register_profile(

@@ -104,3 +104,9 @@ def test_what_cannot_be_played_is_nothing_to_compare_with(miss: Explains) -> Non
 
 def test_a_request_that_is_there_all_the_same_is_named(miss: Explains) -> None:
     assert "Exchange 1 is the closest." in miss(asking(), {"request": asking()}, rules=EXACT)
+
+
+def test_whoever_records_otherwise_says_how(miss: Explains) -> None:
+    message = miss(asking("a"), {"request": asking("b")}, record_command="pytest --record")
+
+    assert message.endswith("Record it with: pytest --record")

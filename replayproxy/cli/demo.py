@@ -54,7 +54,7 @@ def demo(db: Path, serve: bool) -> None:
 
 def _run(db: Path, out: Console) -> "tuple[list[Verdict], int]":
     """Record and replay; returns the comparison and how often the gateway was asked."""
-    from replayproxy.demo.children import serving
+    from replayproxy.children import serving
     from replayproxy.demo.client import ask_all
     from replayproxy.demo.gateway import Gateway
     from replayproxy.demo.verdict import compare

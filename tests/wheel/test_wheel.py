@@ -41,6 +41,8 @@ NEEDS_AN_EXTRA = (
     "replayproxy.telemetry.exporting",
     "replayproxy.telemetry.metrics",
     "replayproxy.telemetry.sdk",
+    "replayproxy.pytest_plugin",
+    "replayproxy.testing.plugin_state",
     "replayproxy.transfer.mitmproxy_flows",
 )
 """How the names start of the only modules that may fail to import in the base install."""

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,16 +11,18 @@ from replayproxy.errors import ReplayproxyError
 
 _LISTENING = "listening on "
 PATIENCE_S = 20.0
+THIS = (sys.executable, "-m", "replayproxy")
+"""The command of this very environment."""
 
 
 @contextmanager
-def serving(*arguments: str, cwd: Path) -> Iterator[str]:
+def serving(*arguments: str, cwd: Path, program: Sequence[str] = THIS) -> Iterator[str]:
     """Run `replayproxy ARGUMENTS --listen 127.0.0.1:0` for a `with` block; gives its URL.
 
     Raises:
         ReplayproxyError: it did not start, or did not end well.
     """
-    command = [sys.executable, "-m", "replayproxy", *arguments, "--listen", "127.0.0.1:0"]
+    command = [*program, *arguments, "--listen", "127.0.0.1:0"]
     with subprocess.Popen(command, cwd=cwd, stderr=subprocess.PIPE, text=True) as child:
         # a child that says nothing is ended, so that reading its words ends as well
         watchdog = threading.Timer(PATIENCE_S, child.kill)

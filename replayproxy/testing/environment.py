@@ -1,0 +1,74 @@
+"""The environment variables by which clients find the cassette: for the test, and its children."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from replayproxy.testing.settings import NamedUpstream
+
+PLACEHOLDER_KEY = "sk-replayproxy"
+"""What clients get as their key when nothing live is asked."""
+
+_MORE_URLS = {
+    "openai": ("OPENAI_API_BASE",),  # older SDKs, LiteLLM
+    "gemini": ("GOOGLE_GEMINI_BASE_URL",),
+}
+_MORE_KEYS = {"gemini": ("GOOGLE_API_KEY",)}
+_LOOPBACK = "127.0.0.1,localhost"
+
+
+def variables(
+    urls: Mapping[str, str], *, live: bool, inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """What to set.
+
+    Args:
+        urls: base URLs by the name of their upstream.
+        live: keys stay what they are.
+        inherited: what is set now.
+
+    >>> variables({"my-llm": "http://127.0.0.1:1/v1"}, live=False, inherited={})["MY_LLM_API_KEY"]
+    'sk-replayproxy'
+    """
+    found: dict[str, str] = {}
+    for name, url in urls.items():
+        start = _start(name)
+        found |= dict.fromkeys((f"{start}_BASE_URL", *_MORE_URLS.get(name, ())), url)
+        if not live:
+            keys = (f"{start}_API_KEY", *_MORE_KEYS.get(name, ()))
+            found |= dict.fromkeys(keys, PLACEHOLDER_KEY)
+    for name in ("NO_PROXY", "no_proxy"):  # a proxy of the user's is not on the way to us
+        found[name] = ",".join(filter(None, (inherited.get(name), _LOOPBACK)))
+    return found
+
+
+def api_key(upstream: NamedUpstream, *, live: bool, inherited: Mapping[str, str]) -> str:
+    """The key for a client: the real one only if it is really asked."""
+    name = f"{_start(upstream.name)}_API_KEY"
+    return inherited.get(name, PLACEHOLDER_KEY) if live else PLACEHOLDER_KEY
+
+
+def secrets(upstreams: tuple[NamedUpstream, ...], inherited: Mapping[str, str]) -> set[str]:
+    """The real keys, which must not stand in a cassette."""
+    names = [f"{_start(upstream.name)}_API_KEY" for upstream in upstreams]
+    names += [name for upstream in upstreams for name in _MORE_KEYS.get(upstream.name, ())]
+    return {value for name in names if len(value := inherited.get(name, "")) >= 16}
+
+
+@contextmanager
+def applied(found: Mapping[str, str]) -> Iterator[None]:
+    """Set them for the length of a `with` block."""
+    before = {name: os.environ.get(name) for name in found}
+    os.environ.update(found)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _start(name: str) -> str:
+    return name.upper().replace("-", "_")
