@@ -24,7 +24,7 @@ def variables(
 
     Args:
         urls: base URLs by the name of their upstream.
-        live: keys stay what they are.
+        live: keys that are set stay what they are.
         inherited: what is set now.
 
     >>> variables({"my-llm": "http://127.0.0.1:1/v1"}, live=False, inherited={})["MY_LLM_API_KEY"]
@@ -34,9 +34,9 @@ def variables(
     for name, url in urls.items():
         start = _start(name)
         found |= dict.fromkeys((f"{start}_BASE_URL", *_MORE_URLS.get(name, ())), url)
-        if not live:
-            keys = (f"{start}_API_KEY", *_MORE_KEYS.get(name, ()))
-            found |= dict.fromkeys(keys, PLACEHOLDER_KEY)
+        for key in (f"{start}_API_KEY", *_MORE_KEYS.get(name, ())):
+            if not live or not inherited.get(key):  # clients want one, even where servers don't
+                found[key] = PLACEHOLDER_KEY
     for name in ("NO_PROXY", "no_proxy"):  # a proxy of the user's is not on the way to us
         found[name] = ",".join(filter(None, (inherited.get(name), _LOOPBACK)))
     return found
@@ -45,7 +45,7 @@ def variables(
 def api_key(upstream: NamedUpstream, *, live: bool, inherited: Mapping[str, str]) -> str:
     """The key for a client: the real one only if it is really asked."""
     name = f"{_start(upstream.name)}_API_KEY"
-    return inherited.get(name, PLACEHOLDER_KEY) if live else PLACEHOLDER_KEY
+    return (inherited.get(name) if live else None) or PLACEHOLDER_KEY
 
 
 def secrets(upstreams: tuple[NamedUpstream, ...], inherited: Mapping[str, str]) -> set[str]:

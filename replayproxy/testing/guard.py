@@ -13,10 +13,10 @@ from typing import Any
 from replayproxy.providers import provider_of
 from replayproxy.testing.settings import NamedUpstream
 
-_real_getaddrinfo = socket.getaddrinfo
-_real_connect = socket.socket.connect
 _lock = threading.Lock()
 _guards: list["Guard"] = []
+_unguarded: tuple[Any, Any] = (socket.getaddrinfo, socket.socket.connect)
+"""What was there before the first guard came: perhaps not Python's own."""
 
 
 class LiveCallRefused(ConnectionRefusedError):
@@ -54,9 +54,11 @@ class Guard:
 @contextmanager
 def guarding(guard: Guard) -> Iterator[None]:
     """Guard the process for the length of a `with` block; several may be at it."""
+    global _unguarded  # noqa: PLW0603 (so is what it stands for)
     with _lock:
         _guards.append(guard)
         if len(_guards) == 1:
+            _unguarded = (socket.getaddrinfo, socket.socket.connect)
             socket.getaddrinfo = _getaddrinfo
             socket.socket.connect = _connect  # type: ignore[assignment, method-assign]
     try:
@@ -65,20 +67,19 @@ def guarding(guard: Guard) -> Iterator[None]:
         with _lock:
             _guards.remove(guard)
             if not _guards:
-                socket.getaddrinfo = _real_getaddrinfo
-                socket.socket.connect = _real_connect  # type: ignore[method-assign]
+                socket.getaddrinfo, socket.socket.connect = _unguarded  # type: ignore[method-assign]
 
 
 def _getaddrinfo(host: Any, port: Any, *more: Any, **named: Any) -> Any:
     _check(host, port)
-    return _real_getaddrinfo(host, port, *more, **named)
+    return _unguarded[0](host, port, *more, **named)
 
 
 def _connect(connection: socket.socket, address: Any) -> None:
     """For addresses that no name was looked up for."""
     if isinstance(address, tuple) and len(address) > 1:
         _check(address[0], address[1])
-    _real_connect(connection, address)
+    _unguarded[1](connection, address)
 
 
 def _check(host: Any, port: Any) -> None:

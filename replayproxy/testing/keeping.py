@@ -37,21 +37,20 @@ def keep(
             return None
         if not passed:
             return f"{path} was left as it is, since the test failed"
-        kept = _merged(new, old, replaces=is_first, mode=settings.mode)
+        kept = _merged(new, old, settings) if is_first else _added(new, old)
         if kept != old:
             cassettes.write(path, kept)
     return None
 
 
-def _merged(new: Cassette, old: Cassette, *, replaces: bool, mode: Mode) -> Cassette:
-    if not replaces:  # another test of this run has written it
-        return _added(new, old)
+def _merged(new: Cassette, old: Cassette, settings: Settings) -> Cassette:
     settled = cassettes.settled(new, old)
-    return settled if mode is Mode.RERECORD else cassettes.joined(settled, old)
+    replaces = settings.own or settings.mode is Mode.RERECORD
+    return settled if replaces else cassettes.joined(settled, old)
 
 
 def _added(new: Cassette, old: Cassette) -> Cassette:
-    """The old one, and of the new what it does not have as often."""
+    """What another test of this run has written, and of the new what it does not have as often."""
     there = Counter(match_key(track.exchange.request) for track in old.tracks)
     more: list[Track] = []
     for track in new.tracks:

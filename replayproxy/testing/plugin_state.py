@@ -27,14 +27,12 @@ class Use:
     """A cassette in use.
 
     Attributes:
-        own: it belongs to one test alone, so that the test has to ask for all of it.
         unplayed: once it is over, what to tell if it did not.
         seen: how many misses, and refused hosts, were there before the running test.
     """
 
     session: CassetteSession
     settings: Settings
-    own: bool
     unplayed_rule: str
     unplayed: list[str] = field(default_factory=list)
     seen: tuple[int, int] = (0, 0)
@@ -119,7 +117,6 @@ class PluginState:
         use = Use(
             session=session,
             settings=settings,
-            own=scope == "function" and not marker.get("name"),
             unplayed_rule=marker.get("unplayed") or self._ini("unplayed"),
         )
         self._open.append(use)
@@ -140,7 +137,7 @@ class PluginState:
 
     def unplayed_of(self, use: Use) -> str:
         """What to do about what was not asked for."""
-        return use.unplayed_rule if use.own else "ignore"
+        return use.unplayed_rule if use.settings.own else "ignore"
 
     # -- reports -------------------------------------------------------------------------------
 
@@ -187,7 +184,7 @@ class PluginState:
             report.sections.append(("replayproxy", text))
 
     def _unplayed(self, use: Use) -> list[str]:
-        if not use.own or not (left := use.session.unplayed):
+        if not use.settings.own or not (left := use.session.unplayed):
             return []
         return reporting.unplayed(left, use.settings.path, root=self._config.rootpath)
 
@@ -215,6 +212,7 @@ class PluginState:
             record_command=shlex.join(
                 ["pytest", "--replayproxy-mode=record", *filter(None, [request.node.nodeid])]
             ),
+            own=scope == "function" and not marker.get("name"),
             with_keys=self._ini("with_keys"),
             run=self._run,
         )

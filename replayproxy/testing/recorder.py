@@ -16,7 +16,9 @@ from replayproxy.testing.settings import NamedUpstream
 from replayproxy.transfer.database import taken
 
 _CASSETTE = "test"
-_QUIET_S = 0.15
+_LOOK_S = 0.05
+_QUIET_S = 0.5
+_NOTHING_S = 3.0
 _PATIENCE_S = 10.0
 
 
@@ -55,14 +57,16 @@ class Recorder:
 
     def tracks_when_quiet(self) -> list[Track]:
         """The same, once nothing more happens: the recorder writes a moment later."""
-        deadline = time.monotonic() + _PATIENCE_S
-        last: list[str | None] | None = None
-        while time.monotonic() < deadline:
+        started = changed = time.monotonic()
+        last: list[str | None] = []
+        while (now := time.monotonic()) < started + _PATIENCE_S:
             outcomes = self._outcomes()
-            if outcomes == last and None not in outcomes:
+            if outcomes != last:
+                last, changed = outcomes, now
+            quiet_s = _QUIET_S if outcomes else _NOTHING_S
+            if None not in outcomes and now - changed > quiet_s:
                 break
-            last = outcomes
-            time.sleep(_QUIET_S)
+            time.sleep(_LOOK_S)
         return self.tracks()
 
     def stop(self) -> list[Track]:

@@ -18,7 +18,7 @@ def told(result: Result, misses: Iterable[Played], *, root: Path) -> list[str]:
     settings = result.settings
     path = shown(settings.path, root)
     lines = [f"{path}{'' if settings.path.exists() else ' (there is no such file)'}"]
-    told_once = Counter(tuple(_miss(played)) for played in misses)
+    told_once = Counter(tuple(_miss(played, result)) for played in misses)
     for miss, times in told_once.items():
         first, *rest = miss
         lines += [first + (f" ({times} times)" if times > 1 else ""), *rest]
@@ -50,7 +50,7 @@ def dollars(cost: Decimal) -> str:
     return f"${cost:.{places}f}"
 
 
-def _miss(played: Played) -> Iterator[str]:
+def _miss(played: Played, result: Result) -> Iterator[str]:
     request, miss = played.request, played.miss
     model = asked(request).model
     what = f"{request.method} {request.path}{f' ({model})' if model else ''}"
@@ -59,9 +59,7 @@ def _miss(played: Played) -> Iterator[str]:
         return
     difference = miss.difference
     if difference is None:
-        reason = "nothing was recorded that it could be compared with"
-        if miss.closest_id is None and "all were played" in (played.message or ""):
-            reason = "all its recordings were played before"
+        reason = "all its recordings were played before" if result.playable else "nothing was"
         yield f"not recorded: {what}: {reason}"
         return
     yield f"not recorded: {what}; exchange {miss.closest_id} is the closest, but for"

@@ -18,7 +18,8 @@ class Mode(StrEnum):
 
     Attributes:
         REPLAY: never.
-        RECORD: always; what this run asks is renewed in the cassette, the rest of it stays.
+        RECORD: always; what this run asks is renewed in the cassette. Of one that several
+            tests share, the rest stays.
         REPLAY_OR_RECORD: only for a cassette that is not there.
         RERECORD: always; the cassette then holds what this run asked, and no more.
     """
@@ -47,6 +48,7 @@ class Settings:
         speed: as `--speed` has it.
         rules: which requests are equal.
         record_command: what a user types to record it.
+        own: one test alone uses it: what that does not ask, nobody does.
         with_keys: record even bodies that seem to hold API keys.
         run: a folder that is the same for all processes of a test run.
     """
@@ -57,6 +59,7 @@ class Settings:
     speed: str = "instant"
     rules: MatchRules = EXACT
     record_command: str | None = None
+    own: bool = False
     with_keys: bool = False
     run: Path
 

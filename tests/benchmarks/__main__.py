@@ -19,6 +19,7 @@ from tests.benchmarks import (
     gateways,
     instant,
     matching,
+    pytest_overhead,
     recording,
     reliability,
     storage,
@@ -35,6 +36,7 @@ SUBJECTS: dict[str, Callable[[Effort, Path], Report]] = {
     "storage": storage.measure,
     "matching": matching.measure,
     "reliability": reliability.measure,
+    "pytest": pytest_overhead.measure,
     "gateways": gateways.measure,
 }
 

@@ -58,6 +58,53 @@ def test_what_was_not_asked_again_goes_and_what_is_new_comes() -> None:
     assert settled(new, old).tracks == (old.tracks[1], new.tracks[1])
 
 
+def test_the_order_of_parallel_requests_is_no_news() -> None:
+    old = of(streamed("a", asked="1"), streamed("b", asked="2"), streamed("c", asked="3"))
+    new = of(
+        streamed("c", asked="3", id="x"), streamed("B", asked="2"), streamed("a", asked="1", id="y")
+    )
+
+    found = settled(new, old)
+
+    assert found.tracks == (old.tracks[0], old.tracks[2], new.tracks[1])
+
+
+def agent(call_id: str, answer: str, *, tool: str = "look") -> list[Track]:
+    """An agent loop: a tool call, and a request that sends its id along."""
+    call = {"index": 0, "id": call_id, "function": {"name": tool, "arguments": "{}"}}
+    event = {
+        "id": f"chatcmpl-{call_id}",
+        "choices": [{"index": 0, "delta": {"tool_calls": [call]}}],
+    }
+    first = a_stream(f"data: {json.dumps(event)}\n\n".encode(), asked="go")
+    return [first, streamed(answer, asked=f"result of {call_id}", id=f"chatcmpl-of-{call_id}")]
+
+
+def a_stream(*data: bytes, asked: str) -> Track:
+    found = tuple(Chunk(offset_ns=1, data=d) for d in (*data, DONE))
+    return Track(exchange=an_exchange(request=asking(asked)), chunks=found)
+
+
+def test_ids_that_an_agent_sends_along_are_no_news() -> None:
+    old = of(*agent("call_abcdefgh", "done"))
+
+    assert settled(of(*agent("call_12345678", "done")), old) is old
+
+
+def test_an_answer_stays_only_if_what_came_of_its_ids_does() -> None:
+    old = of(*agent("call_abcdefgh", "done"), streamed("x", asked="else"))
+    new = of(*agent("call_12345678", "undone"), streamed("x", asked="else", id="z"))
+
+    assert settled(new, old).tracks == (*new.tracks[:2], old.tracks[2])
+
+
+def test_what_came_of_an_answer_does_not_stay_without_it() -> None:
+    old = of(*agent("call_abcdefgh", "done"), *agent("call_abcdefgh", "more")[1:])
+    new = of(*agent("call_12345678", "done"), *agent("call_12345678", "less")[1:])
+
+    assert settled(new, old).tracks == new.tracks
+
+
 def test_equal_requests_keep_their_order() -> None:
     old = of(streamed("pending"), streamed("done"))
     new = of(streamed("done", id="x"), streamed("pending", id="y"))

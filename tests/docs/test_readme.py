@@ -36,6 +36,14 @@ def test_every_command_is_in_the_readme() -> None:
     assert mentioned == set(main.commands)
 
 
+def test_the_example_of_a_test_is_the_one_that_is_run() -> None:
+    example = (README.parent / "tests" / "example" / "test_chat_app.py").read_text()
+
+    (shown,) = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+
+    assert shown in example
+
+
 @pytest.mark.parametrize("line", COMMAND_LINES)
 def test_every_command_line_of_the_readme_can_be_parsed(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -167,7 +167,7 @@ def test_a_miss_that_the_code_swallows_fails_the_test_all_the_same(
     result.stdout.fnmatch_lines(
         [
             "replayproxy: cassettes/test_chat/test_it.yaml (there is no such file)",
-            "not recorded: POST /v1/chat/completions (gpt-4o): nothing was recorded*(3 times)",
+            "not recorded: POST /v1/chat/completions (gpt-4o): nothing was (3 times)",
         ]
     )
 
