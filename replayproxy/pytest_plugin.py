@@ -7,6 +7,7 @@ that plays or records is imported when the first test asks for a cassette.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -75,13 +76,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker."""
+    """The marker; and a worker of pytest-xdist takes part in the run of the others."""
     config.addinivalue_line(
         "markers",
         "replay(name=None, *, speed=, ignore=, normalize=, match_on=, upstream=, unplayed=, "
         "mode=): answer this test's LLM requests from a cassette, named after the test or as "
         "given. See the fixture `replayproxy`.",
     )
+    if run := getattr(config, "workerinput", {}).get("replayproxy_run"):
+        from replayproxy.run_folder import join
+
+        join(Path(run))
     if config.getini("replayproxy_unplayed") not in UNPLAYED:
         raise pytest.UsageError(f"replayproxy_unplayed must be one of {', '.join(UNPLAYED)}")
 
@@ -181,7 +186,7 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Workers of pytest-xdist take turns at cassettes in one folder."""
-    from replayproxy.testing.run import run_folder
+    from replayproxy.run_folder import run_folder
 
     node.workerinput["replayproxy_run"] = str(run_folder())
 

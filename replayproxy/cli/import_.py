@@ -1,6 +1,5 @@
 """`replayproxy import`: files of recordings into a database."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,20 +77,17 @@ def _named(files: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
 
 
 def _of_database(file: Path, cassette: str | None) -> dict[str, Imported]:
-    """Each of its cassettes; the file itself stays as it is, whatever version it is of."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / file.name
-        copy.write_bytes(file.read_bytes())
-        with Store(copy) as store:
-            names = store.cassettes()
-        found: dict[str, Imported] = {}
-        for name in names:
-            one = taken(copy, cassette=name)
-            imported = found.setdefault(cassette or name, Imported())
-            imported.tracks += one.tracks
-            if one.left_out:
-                imported.skipped["not whole, or without bodies"] = one.left_out
-        return found
+    """Each of its cassettes, or all of them as one."""
+    with Store(file) as store:
+        names = store.cassettes()
+    found: dict[str, Imported] = {}
+    for name in names:
+        one = taken(file, cassette=name)
+        imported = found.setdefault(cassette or name, Imported())
+        imported.tracks += one.tracks
+        for _ in range(one.left_out):
+            imported.skip("not whole, or without bodies")
+    return found
 
 
 def _tell(file: Path, kind: Format, name: str, imported: Imported) -> None:

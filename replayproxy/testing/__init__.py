@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from replayproxy.errors import ReplayMiss
+from replayproxy.run_folder import run_folder
 from replayproxy.settings_file import match_rules
 from replayproxy.testing import report
 from replayproxy.testing.naming import cassette_path
-from replayproxy.testing.run import run_folder
 from replayproxy.testing.session import CassetteSession, opened
 from replayproxy.testing.settings import Mode, Settings, parse_mode, parse_upstreams
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from replayproxy.run_folder import run_folder
 from replayproxy.settings_file import match_rules
 from replayproxy.testing import report as reporting
 from replayproxy.testing.naming import cassette_path, name_of
-from replayproxy.testing.run import run_folder
 from replayproxy.testing.session import CassetteSession, Result
 from replayproxy.testing.settings import Mode, Settings, parse_mode, parse_upstreams
 
@@ -100,8 +100,6 @@ class PluginState:
         self.tally = Tally()
         self._config = config
         self._open: list[Use] = []
-        given = getattr(config, "workerinput", {}).get("replayproxy_run")
-        self._run = Path(given) if given else run_folder()
 
     # -- cassettes -----------------------------------------------------------------------------
 
@@ -214,7 +212,7 @@ class PluginState:
             ),
             own=scope == "function" and not marker.get("name"),
             with_keys=self._ini("with_keys"),
-            run=self._run,
+            run=run_folder(),
         )
 
     def _path(self, request: pytest.FixtureRequest, scope: str, name: str | None) -> Path:

@@ -1,6 +1,7 @@
 """Players on a thread of their own: a test's clients may be sync, async, threads, processes."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from functools import cache, partial
@@ -39,18 +40,33 @@ def _loop() -> _Loop:
     return _Loop()
 
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_loop.cache_clear)  # its thread stays behind
+
+
 class _Counting:
     """A handler that counts what it hands on to the player."""
 
-    def __init__(self, player: Player, on_asked: Callable[[Request], None]) -> None:
+    def __init__(
+        self,
+        player: Player,
+        *,
+        on_asked: Callable[[Request], None],
+        on_left: Callable[[Request], None],
+    ) -> None:
         self._player = player
         self._on_asked = on_asked
+        self._on_left = on_left
 
     async def reply(self, request: Request, *, keep_alive: bool, by_proxy: bool) -> Reply | Live:
         """The player's."""
         if request.method != "CONNECT":
             self._on_asked(request)
-        return await self._player.reply(request, keep_alive=keep_alive, by_proxy=by_proxy)
+        try:
+            return await self._player.reply(request, keep_alive=keep_alive, by_proxy=by_proxy)
+        except asyncio.CancelledError:  # the client has hung up before there was an answer
+            self._on_left(request)
+            raise
 
     def refuse(self, reason: str) -> Reply:
         """The player's."""
@@ -87,7 +103,9 @@ class ServedCassette:
             ),
             on_played=self._on_played,
         )
-        self._origin = Origin(_Counting(self._player, self._on_asked))
+        self._origin = Origin(
+            _Counting(self._player, on_asked=self._on_asked, on_left=self._on_left)
+        )
         self.port = _loop().run(self._origin.start("127.0.0.1", 0))
 
     def played(self) -> list[Played]:
@@ -111,6 +129,11 @@ class ServedCassette:
     def _on_asked(self, request: Request) -> None:
         with self._changed:
             self._asked.append(request)
+
+    def _on_left(self, request: Request) -> None:
+        with self._changed:
+            self._asked.remove(request)
+            self._changed.notify_all()
 
     def _on_played(self, played: Played) -> None:
         with self._changed:

@@ -448,8 +448,9 @@ def test_what_makes_no_sense_is_one_line(
     assert "Traceback" not in result.stdout.str()
 
 
+@pytest.mark.parametrize("arguments", [(), ("-n", "1")])
 def test_a_run_without_cassettes_says_nothing_and_imports_nothing(
-    project: pytest.Pytester,
+    project: pytest.Pytester, arguments: tuple[str, ...]
 ) -> None:
     project.makepyfile(
         test_plain="""
@@ -457,11 +458,11 @@ def test_a_run_without_cassettes_says_nothing_and_imports_nothing(
 
         def test_it():
             ours = {name for name in sys.modules if name.startswith("replayproxy")}
-            assert ours == {"replayproxy", "replayproxy.pytest_plugin"}
+            assert ours - {"replayproxy.run_folder"} == {"replayproxy", "replayproxy.pytest_plugin"}
         """
     )
 
-    result = project.runpytest_subprocess("-p", "no:asyncio")
+    result = project.runpytest_subprocess("-p", "no:asyncio", *arguments)
 
     result.assert_outcomes(passed=1)
     assert "replayproxy:" not in result.stdout.str()

@@ -255,3 +255,25 @@ def test_an_upstream_of_each_name_is_recorded_and_a_proxy_where_it_is_asked_for(
     recorded.assert_outcomes(passed=1)
     replayed.assert_outcomes(passed=1)
     assert len(upstream.requests) == 3
+
+
+def test_the_context_manager_records_and_takes_turns_too(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_chat="""
+        import pytest, replayproxy
+        from ask import ask
+
+        @pytest.mark.parametrize("word", ["a", "b", "c"])
+        def test_it(word, request):
+            upstream = request.config.getini("replayproxy_upstream")
+            with replayproxy.cassette("shared", upstream=upstream) as r:
+                ask(word, r.base_url)
+        """
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REPLAYPROXY_MODE", "record")
+        recorded = project.runpytest_subprocess("-n", "3")
+
+    recorded.assert_outcomes(passed=3)
+    assert sorted(asked(project.path / "cassettes" / "shared.yaml")) == ["a", "b", "c"]
+    project.runpytest_subprocess().assert_outcomes(passed=3)

@@ -20,7 +20,7 @@ from replayproxy.model import Chunk, header
 from replayproxy.transfer import har, mitmproxy_flows
 from replayproxy.transfer import vcr as our_vcr
 from replayproxy.transfer.formats import Format, load, of_content
-from tests.cassettes.test_text import JSON_VALUES
+from tests.cassettes.test_text import JSON_VALUES, seen, tracks
 from tests.end_to_end.commands import Child
 from tests.end_to_end.upstream import Received, Step, Upstream, plain, streamed
 
@@ -194,6 +194,17 @@ def test_what_a_har_file_does_not_hold_is_counted_with_its_reason() -> None:
         "not HTTP": 1,
         "not as HAR 1.2 has it (KeyError('response'))": 1,
     }
+
+
+@given(st.lists(tracks(), max_size=2))
+def test_our_own_har_files_lose_nothing(given_tracks: list[Track]) -> None:
+    imported = har.loads(har.dumps(given_tracks))
+
+    assert imported.unknown == "" or not given_tracks
+    assert [seen(track.exchange) for track in imported.tracks] == [
+        seen(track.exchange) for track in given_tracks
+    ]
+    assert [track.chunks for track in imported.tracks] == [t.chunks for t in given_tracks]
 
 
 VCR_VALUES = JSON_VALUES | st.sampled_from(["http://h/", "https://h", {"string": "x"}, {"code": 1}])

@@ -177,6 +177,46 @@ def test_a_missing_extra_is_one_line_that_says_how_to_get_it(
     assert len(refused.stderr.splitlines()) == 1
 
 
+ASKS = """
+import json, os, urllib.request
+import pytest
+
+@pytest.mark.replay
+def test_it(replayproxy):
+    body = json.dumps({"model": "m", "messages": []}).encode()
+    url = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
+    assert b"Hi" in urllib.request.urlopen(url, body).read()
+    assert replayproxy.exchanges[0].text == "Hi"
+"""
+
+CASSETTE = """
+replayproxy-cassette: 1
+exchanges:
+- request:
+    method: POST
+    url: https://api.openai.com/v1/chat/completions
+    json: {model: m, messages: []}
+  response:
+    headers: |
+      Content-Type: application/json
+    json: {choices: [{index: 0, message: {role: assistant, content: Hi}}]}
+"""
+
+
+def test_the_base_install_and_pytest_are_all_that_a_replay_needs(base: Environment) -> None:
+    installed = base.run("python", "-m", "pip", "install", "-qq", "pytest")
+    (base.work / "test_asks.py").write_text(ASKS)
+    cassettes = base.work / "cassettes" / "test_asks"
+    cassettes.mkdir(parents=True)
+    (cassettes / "test_it.yaml").write_text(CASSETTE)
+
+    ran = base.run("python", "-m", "pytest", "-W", "error", "test_asks.py")
+
+    assert installed.returncode == 0, installed.stderr
+    assert "replayproxy: 1 replayed, 0 missed, 0 unplayed" in ran.stdout
+    assert ran.returncode == 0
+
+
 def test_addons_and_dashboards_are_shipped_as_files(full: Environment) -> None:
     for folder in ("addons", "dashboards"):
         source = REPOSITORY / folder
