@@ -55,10 +55,17 @@ def put(db: Path, tracks: Sequence[Track], *, cassette: str) -> None:
     stored = threading.Semaphore(0)
 
     def enriched(exchange: Exchange) -> Exchange:
-        recorded = known.get(id(exchange.request))
+        today, recorded = priced(exchange), known.get(id(exchange.request))
         if recorded is None:
-            return priced(exchange)
-        return replace(exchange, cost_usd=recorded.cost_usd, cost_source=recorded.cost_source)
+            return today
+        if recorded.computed_cost_usd is not None:
+            today = replace(
+                today,
+                computed_cost_usd=recorded.computed_cost_usd,
+                price_version=recorded.price_version,
+                price_model=recorded.price_model,
+            )
+        return replace(today, cost_usd=recorded.cost_usd, cost_source=recorded.cost_source)
 
     writer = Writer(
         db,
