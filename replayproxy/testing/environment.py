@@ -1,6 +1,7 @@
 """The environment variables by which clients find the cassette: for the test, and its children."""
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -16,6 +17,11 @@ _MORE_URLS = {
 _MORE_KEYS = {"gemini": ("GOOGLE_API_KEY",)}
 _LOOPBACK = "127.0.0.1,localhost"
 
+_lock = threading.Lock()
+_layers: list[dict[str, str]] = []
+_before: dict[str, str | None] = {}
+"""What we have set, and what was there; None: nothing."""
+
 
 def variables(
     urls: Mapping[str, str], *, live: bool, inherited: Mapping[str, str]
@@ -25,7 +31,7 @@ def variables(
     Args:
         urls: base URLs by the name of their upstream.
         live: keys that are set stay what they are.
-        inherited: what is set now.
+        inherited: what is set without us.
 
     >>> variables({"my-llm": "http://127.0.0.1:1/v1"}, live=False, inherited={})["MY_LLM_API_KEY"]
     'sk-replayproxy'
@@ -55,19 +61,43 @@ def secrets(upstreams: tuple[NamedUpstream, ...], inherited: Mapping[str, str]) 
     return {value for name in names if len(value := inherited.get(name, "")) >= 16}
 
 
+def inherited() -> dict[str, str]:
+    """The environment as it is without us."""
+    with _lock:
+        ours = {name: value for name, value in _before.items() if value is not None}
+        return {n: v for n, v in os.environ.items() if n not in _before} | ours
+
+
 @contextmanager
 def applied(found: Mapping[str, str]) -> Iterator[None]:
-    """Set them for the length of a `with` block."""
-    before = {name: os.environ.get(name) for name in found}
-    os.environ.update(found)
+    """Set them for the length of a `with` block.
+
+    Blocks may overlap in any order, as fixtures of several scopes do: the one that began
+    last counts, and after the last of them all is as it was.
+    """
+    layer = dict(found)
+    with _lock:
+        for name in layer:
+            _before.setdefault(name, os.environ.get(name))
+        _layers.append(layer)
+        os.environ.update(layer)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        with _lock:
+            _layers[:] = [other for other in _layers if other is not layer]
+            for name in layer:
+                _put_back(name)
+
+
+def _put_back(name: str) -> None:
+    value = next((layer[name] for layer in reversed(_layers) if name in layer), None)
+    if value is None:
+        value = _before.pop(name)
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
 
 
 def _start(name: str) -> str:

@@ -1,6 +1,5 @@
 """One cassette in use: by the fixture, or by `with replayproxy.cassette(...)`."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -67,7 +66,7 @@ class CassetteSession:
         self._guard = Guard(settings.upstreams)
         self._proxy_url: str | None = None
         self._recorded: int | None = None
-        self._inherited = dict(os.environ)
+        self._inherited = environment.inherited()
         self.mode = Mode.RECORD if settings.records else Mode.REPLAY
         with ExitStack() as on_error:
             on_error.callback(self._stack.close)

@@ -1,6 +1,7 @@
 """The pytest plugin, by real pytest runs on recorded cassettes, with real clients."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -341,6 +342,7 @@ def test_wider_scopes_share_a_cassette_and_each_test_answers_for_its_own_misses(
 
     result.assert_outcomes(passed=4, failed=1)
     result.stdout.fnmatch_lines(["replayproxy: 4 replayed, 1 missed, 0 unplayed, *"])
+    assert not {"OPENAI_BASE_URL", "NO_PROXY"} & os.environ.keys()
 
 
 def test_async_tests_threads_and_children_are_answered_too(project: pytest.Pytester) -> None:
