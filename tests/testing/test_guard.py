@@ -11,24 +11,29 @@ from replayproxy.testing.guard import Guard, LiveCallRefused, guarding
 from replayproxy.testing.settings import parse_upstreams
 
 
-async def _asyncio(host: str, port: int) -> None:
-    await asyncio.open_connection(host, port)
+def _connect(host: str, port: int) -> None:
+    with socket.socket() as connection:
+        connection.connect((host, port))
+
+
+def _tls(host: str, port: int) -> None:
+    context = ssl.create_default_context()
+    with socket.socket() as plain, context.wrap_socket(plain, server_hostname=host) as secured:
+        secured.connect((host, port))
+
+
+def _asyncio(host: str, port: int) -> None:
+    asyncio.run(asyncio.open_connection(host, port))
 
 
 WAYS: dict[str, Callable[[str, int], object]] = {
     "create_connection": lambda host, port: socket.create_connection((host, port)),
-    "connect": lambda host, port: socket.socket().connect((host, port)),
-    "tls": lambda host, port: (
-        ssl.create_default_context()
-        .wrap_socket(socket.socket(), server_hostname=host)
-        .connect((host, port))
-    ),
-    "asyncio": lambda host, port: asyncio.run(_asyncio(host, port)),
+    "connect": _connect,
+    "tls": _tls,
+    "asyncio": _asyncio,
 }
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("host", "port"), [("api.openai.com", 443), ("127.0.0.1", 9), ("LLM.x", 80)]

@@ -13,14 +13,18 @@ from tests.cassettes.test_text import a_track
 USAGE = b'data: {"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
 
 ASK = """
-import json, os, urllib.request
+import json, os, urllib.error, urllib.request
 
 def ask(text, base_url=None, model="gpt-4o"):
     body = {"model": model, "messages": [{"role": "user", "content": text}]}
     url = (base_url or os.environ["OPENAI_BASE_URL"]) + "/chat/completions"
     request = urllib.request.Request(url, json.dumps(body).encode(), method="POST")
-    with urllib.request.urlopen(request) as response:
-        return response.read()
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.read()
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
 """
 
 
