@@ -29,6 +29,7 @@ from replayproxy.cli.replacing import Replacement
 from replayproxy.cli.rules import Age, PruneOptions, prune_options
 from replayproxy.cli.text import byte_count, count, dollars, plural, say
 from replayproxy.errors import UsageError
+from replayproxy.home import home
 from replayproxy.key_shapes import KeyTally
 from replayproxy.model import Exchange, Outcome
 from replayproxy.pricing import PriceFile
@@ -185,7 +186,7 @@ async def _record(
             host=listen[0],
             port=listen[1],
             settings={},
-            confdir=serving.confdir(),
+            confdir=home(),
             expose=expose,
             upstream_ca=upstream_ca,
         ) as server:

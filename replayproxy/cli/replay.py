@@ -1,6 +1,5 @@
 """`replayproxy replay`: answers from recordings, and never from upstream unless told so."""
 
-import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -29,8 +28,8 @@ from replayproxy.cli.options import (
 from replayproxy.cli.progress import progress
 from replayproxy.cli.text import plural, say
 from replayproxy.errors import UsageError
+from replayproxy.home import authority, home
 from replayproxy.matching import MatchRules
-from replayproxy.origin import Certificates
 from replayproxy.playback import Pace, Repeat, parse_pace
 from replayproxy.player import Forward, Played
 from replayproxy.pricing import PriceFile
@@ -175,7 +174,7 @@ async def _replay(
                     forward=forward,
                 )
             )
-        certificates = _certificates()
+        certificates = authority()
         origin = Origin(player, certificates=certificates)
         port = await origin.start(*listen)
         stack.push_async_callback(origin.close)
@@ -235,7 +234,7 @@ async def _live(
             host="127.0.0.1",
             port=0,
             settings={},
-            confdir=serving.confdir(),
+            confdir=home(),
             upstream_ca=upstream_ca,
         ) as server:
             yield Forwarder(
@@ -245,15 +244,6 @@ async def _live(
             )
     if writer and writer.not_recorded:
         say(f"{plural(writer.not_recorded, 'exchange')} NOT recorded (see above)")
-
-
-def _certificates() -> Certificates | None:
-    """What TLS is opened with, where that can be had."""
-    if importlib.util.find_spec("mitmproxy") is None:
-        return None
-    from replayproxy.certificates import Authority
-
-    return Authority(serving.confdir())
 
 
 def _introduce(db: Path, host: str, port: int, upstream: Upstream | None, *, tunnels: bool) -> None:

@@ -2,16 +2,15 @@
 
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Coroutine
-from pathlib import Path
 
 import click
 
 from replayproxy.address import is_loopback, url_of
 from replayproxy.cli.text import one_line, say
 from replayproxy.errors import UsageError
+from replayproxy.home import ca_file
 
 expose_option = click.option(
     "--expose",
@@ -40,8 +39,7 @@ def say_listening(command: str, host: str, port: int) -> None:
 
 def say_proxy(host: str, port: int) -> None:
     """What a client that knows no base URL has to be told."""
-    certificate = confdir() / "mitmproxy-ca-cert.pem"
-    say(f"proxy for clients: HTTPS_PROXY={url_of(host, port)} SSL_CERT_FILE={certificate}")
+    say(f"proxy for clients: HTTPS_PROXY={url_of(host, port)} SSL_CERT_FILE={ca_file()}")
 
 
 def run[T](main: Coroutine[object, object, T]) -> T:
@@ -65,11 +63,3 @@ class _OneLine(logging.Formatter):
         return one_line(record.getMessage().strip()) + (
             "\n" + self.formatException(record.exc_info) if record.exc_info else ""
         )
-
-
-def confdir() -> Path:
-    """Where our certificate authority lives: `~/.replayproxy`, or `REPLAYPROXY_HOME`."""
-    home = os.environ.get("REPLAYPROXY_HOME")
-    path = Path(home) if home else Path.home() / ".replayproxy"
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path

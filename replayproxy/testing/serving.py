@@ -9,6 +9,7 @@ from typing import Any
 
 from replayproxy.cassettes import Deck
 from replayproxy.explaining import explained
+from replayproxy.home import authority
 from replayproxy.model import Request
 from replayproxy.origin import Origin
 from replayproxy.playback import Repeat, parse_pace
@@ -107,6 +108,10 @@ class ServedCassette:
             _Counting(self._player, on_asked=self._on_asked, on_left=self._on_left)
         )
         self.port = _loop().run(self._origin.start("127.0.0.1", 0))
+
+    def take_tunnels(self) -> None:
+        """Answer for https hosts, too; where it can be had: it takes the `proxy` extra."""
+        self._origin.certificates = self._origin.certificates or authority()
 
     def played(self) -> list[Played]:
         """What was asked so far and is over, in the order in which it was asked.

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from replayproxy import cassettes
 from replayproxy.address import url_of
 from replayproxy.cassettes import Cassette, Deck
 from replayproxy.errors import CassetteError
+from replayproxy.home import ca_file
 from replayproxy.player import Played
 from replayproxy.testing import environment
 from replayproxy.testing.exchanges import SeenExchange
@@ -99,8 +101,14 @@ class CassetteSession:
             if self._recorder:
                 self._proxy_url = self._recorder.start(None)
             else:
+                self._served[0].take_tunnels()
                 self._proxy_url = url_of("127.0.0.1", self._served[0].port)
         return self._proxy_url
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate that clients of `proxy_url` have to trust."""
+        return ca_file()
 
     @property
     def exchanges(self) -> list[SeenExchange]:

@@ -570,3 +570,31 @@ def test_the_context_manager_serves_unittest_and_scripts(project: pytest.Pyteste
             "FAILED (errors=2)",
         ]
     )
+
+
+def test_a_client_that_knows_a_proxy_only_is_answered_for_an_https_host(
+    project: pytest.Pytester, tmp_path: Path
+) -> None:
+    a_cassette(project.path / "cassettes/test_chat/test_it.yaml", an_answer("hi"))
+    project.makepyfile(
+        test_chat=f"""
+        import os, ssl, urllib.request
+        import pytest
+
+        os.environ["REPLAYPROXY_HOME"] = {str(tmp_path / "home")!r}
+
+        @pytest.mark.replay
+        def test_it(replayproxy):
+            proxies = urllib.request.ProxyHandler({{"https": replayproxy.proxy_url}})
+            trusting = urllib.request.HTTPSHandler(
+                context=ssl.create_default_context(cafile=replayproxy.ca_file)
+            )
+            opened = urllib.request.build_opener(proxies, trusting)
+            body = b'{{"model": "gpt-4o", "messages": [{{"role": "user", "content": "hi"}}]}}'
+            with opened.open("https://api.openai.com/v1/chat/completions", body) as answer:
+                assert b"Hi" in answer.read()
+            assert len(replayproxy.exchanges) == 1
+        """
+    )
+
+    run(project).assert_outcomes(passed=1)
