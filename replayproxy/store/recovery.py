@@ -9,8 +9,9 @@ from replayproxy.recording import Recording
 from replayproxy.store import bodies, journal, match_index, packing
 from replayproxy.store.compression import decompress
 from replayproxy.store.exchange_rows import read_exchange
+from replayproxy.store.finishing import finish
 from replayproxy.store.liveness import forget_dead_runs, is_alive
-from replayproxy.store.reel import Enrich, finish
+from replayproxy.store.reel import Enrich
 from replayproxy.store.space import transaction
 
 

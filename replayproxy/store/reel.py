@@ -6,7 +6,6 @@ has been committed. Until then a failed `save()` can be tried again and again.
 """
 
 import hashlib
-import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,15 +18,12 @@ from replayproxy.content_coding import Decoder
 from replayproxy.model import Chunk, Ending, Exchange, Request, ResponseHead
 from replayproxy.recording import Policy, Recording
 from replayproxy.redaction import fingerprint, redact_headers, redact_request
-from replayproxy.store import bodies, journal, match_index, rows, span_rows
+from replayproxy.store import bodies, finishing, journal, match_index, rows
 from replayproxy.store.backlog import Backlog
 from replayproxy.store.body_secrets import BodyScan, minted_answer
 from replayproxy.store.compression import compress
 from replayproxy.store.histories import Histories, Stored
-from replayproxy.store.sql import insert, update
-from replayproxy.telemetry.spans import span_of
-
-logger = logging.getLogger(__name__)
+from replayproxy.store.sql import insert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,9 +254,9 @@ class Reel:
         self.exchange = replace(exchange, id=exchange_id)
         if self._head:
             body_id = self._put_body(connection)
-            ended = _ended_columns(exchange, body_id, bytes(self._frames_table))
+            ended = finishing.ended_columns(exchange, body_id, bytes(self._frames_table))
             self._insert_response(connection, exchange_id, self._head, key, ended)
-        _put_span(connection, exchange_id, exchange)
+        finishing.put_span(connection, exchange_id, exchange)
         self._put_key(connection, exchange_id, exchange)
 
     def _finish(self, connection: sqlite3.Connection, place: Place, exchange: Exchange) -> None:
@@ -269,7 +265,7 @@ class Reel:
             frames, table = journal.read(connection, place.exchange_id, before=place.frames)
         body_id = self._put_body(connection, frames)
         table += self._frames_table
-        finish(connection, place.exchange_id, exchange, body_id, table)
+        finishing.finish(connection, place.exchange_id, exchange, body_id, table)
         self._put_key(connection, place.exchange_id, exchange)
 
     def _put_body(self, connection: sqlite3.Connection, frames: bytes = b"") -> int | None:
@@ -285,36 +281,3 @@ class Reel:
     ) -> None:
         if self._keep_bodies:  # without them it cannot be asked for, nor answered
             match_index.put(connection, exchange, exchange_id)
-
-
-def finish(
-    connection: sqlite3.Connection,
-    exchange_id: int,
-    exchange: Exchange,
-    body_id: int | None,
-    chunk_table: bytes,
-) -> None:
-    """Turn a row that was in flight into a finished one; its journal goes."""
-    update(connection, "exchanges", rows.exchange_columns(exchange), id=exchange_id)
-    _put_span(connection, exchange_id, exchange)
-    ended = _ended_columns(exchange, body_id, chunk_table)
-    update(connection, "responses", ended, exchange_id=exchange_id)
-    journal.clear(connection, exchange_id)
-
-
-def _ended_columns(exchange: Exchange, body_id: int | None, chunk_table: bytes) -> dict[str, Any]:
-    return {
-        "body_id": body_id,
-        "chunk_table": chunk_table,
-        "ending": exchange.ending,
-        "end_offset_ns": exchange.end_offset_ns,
-    }
-
-
-def _put_span(connection: sqlite3.Connection, exchange_id: int, exchange: Exchange) -> None:
-    try:
-        span = span_of(replace(exchange, id=exchange_id))
-    except Exception:  # derived: its faults cost no recording
-        logger.exception("replayproxy: exchange %s has no span", exchange_id)
-        return
-    span_rows.put(connection, exchange_id, span, replayed=False)

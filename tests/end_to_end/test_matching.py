@@ -145,7 +145,8 @@ def test_tests_at_the_same_time_have_playlists_of_their_own(recorded: Path) -> N
 
         assert answers == [1, 1, 2, 2]
         assert [asked(player.url), asked(one)] == [1, 0]
-    assert [row[3] for row in replays(recorded)] == ["one", "two", "one", "two", "", "one"]
+    # in the order in which their connections were done with them
+    assert sorted(row[3] for row in replays(recorded)) == ["", "one", "one", "one", "two", "two"]
 
 
 def test_misses_are_listed(recorded: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_fault_of_spans_costs_no_recording(
     def broken(exchange: Exchange) -> None:
         raise RuntimeError("injected")
 
-    monkeypatch.setattr("replayproxy.store.reel.span_of", broken)
+    monkeypatch.setattr("replayproxy.store.finishing.span_of", broken)
 
     path = written(tmp_path / "a.db", {"body": BODY, "request": asking()})
 
