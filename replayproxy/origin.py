@@ -147,13 +147,14 @@ class _Connection(asyncio.Protocol):
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        came_at_s = time.monotonic()  # not the loop's time: uvloop's is coarse
         try:
-            self._receive(data)
+            self._receive(data, came_at_s)
         except Exception:  # fails closed: nobody shall wait for an answer that never comes
             logger.exception("replayproxy: a request could not be taken")
             self.hang_up()
 
-    def _receive(self, data: bytes) -> None:
+    def _receive(self, data: bytes, came_at_s: float) -> None:
         if self._tunnel_to:
             self._enter_tunnel(self._tunnel_to, data[0])
         if self._tls:
@@ -161,15 +162,15 @@ class _Connection(asyncio.Protocol):
         if data:
             self._reader.receive(data)
         if self.playing is None and not self._transport.is_closing():
-            self._read()
+            self._read(came_at_s)
 
-    def _read(self) -> None:
-        """Read on until a request is whole, then answer it."""
+    def _read(self, came_at_s: float) -> None:
+        """Read on until a request is whole, then answer it: its time begins with its last byte."""
         try:
             request = self._reader.read()
         except NotARequest as error:
             refusal = self._origin.handler.refuse(str(error))
-            self._start(self._play(refusal, time.monotonic()))
+            self._start(self._play(refusal, came_at_s))
             return
         if interim := self._reader.interim():
             self._write(interim)
@@ -178,12 +179,11 @@ class _Connection(asyncio.Protocol):
         if request.method == "CONNECT" and self._origin.certificates:
             self._open_tunnel(request)
             return
-        read_at_s = time.monotonic()  # not the loop's time: uvloop's is coarse
         with suppress(ValueError, OverflowError):
             # an interceptor before us read the request earlier than we did
-            read_at_s = min(read_at_s, int(header(request.headers, READ_AT_HEADER) or "") / 1e9)
+            came_at_s = min(came_at_s, int(header(request.headers, READ_AT_HEADER) or "") / 1e9)
         # tasks start in the order in which they are made: so do requests get their turn
-        self._start(self._respond(request, read_at_s))
+        self._start(self._respond(request, came_at_s))
 
     def _start(self, answering: Coroutine[None, None, None]) -> None:
         self.playing = self._loop.create_task(self._guarded(answering))
@@ -195,7 +195,7 @@ class _Connection(asyncio.Protocol):
             logger.exception("replayproxy: an answer could not be written to its end")
             self.hang_up()
 
-    async def _respond(self, request: Request, read_at_s: float) -> None:
+    async def _respond(self, request: Request, came_at_s: float) -> None:
         reader = self._reader
         answer = await self._origin.handler.reply(
             request, keep_alive=reader.keep_alive, by_proxy=reader.names_its_host
@@ -203,7 +203,7 @@ class _Connection(asyncio.Protocol):
         if isinstance(answer, Live):
             await self._pass_on(answer)
         else:
-            await self._play(answer, read_at_s)
+            await self._play(answer, came_at_s)
 
     async def _play(self, reply: Reply, start_s: float) -> None:
         """Write each part at its deadline: absolute ones, so that delays don't add up."""
@@ -235,7 +235,7 @@ class _Connection(asyncio.Protocol):
         """The next request, if there shall be one."""
         self.playing = None
         if keep_alive:
-            self._read()
+            self._read(time.monotonic())
             return
         if self._tls:
             self._transport.write(self._tls.farewell())
