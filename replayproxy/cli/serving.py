@@ -42,11 +42,16 @@ def say_proxy(host: str, port: int) -> None:
     say(f"proxy for clients: HTTPS_PROXY={url_of(host, port)} SSL_CERT_FILE={ca_file()}")
 
 
+_SWITCH_S = 0.0005
+"""How long another thread of ours may hold up the traffic's. Python's 5 ms would be felt."""
+
+
 def run[T](main: Coroutine[object, object, T]) -> T:
     """Run until it returns, on uvloop where that is installed."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_OneLine())
+    sys.setswitchinterval(_SWITCH_S)
     # one line for every connection would cost a third of an exchange's time
     logging.getLogger("mitmproxy.proxy.server").setLevel(logging.WARNING)
     try:
