@@ -66,6 +66,10 @@ class SSEDecoder:
             self._after_cr = False
         if not data:
             return []
+        if data.find(b"\n") == len(data) - 2 and self._is_between_events():
+            event = self._lone(data)
+            if event:
+                return [event]
         self._after_cr = data.endswith(b"\r")
         lines = data.splitlines()  # of bytes: breaks at CR, LF and CRLF only
         unfinished = None if data.endswith((b"\r", b"\n")) else lines.pop()
@@ -81,6 +85,17 @@ class SSEDecoder:
             self._take_line(line)
         event = self._dispatch(unterminated=True)
         return [] if event is None else [event]
+
+    def _is_between_events(self) -> bool:
+        """Nothing has begun, and what is usual at the beginning only is behind."""
+        begun = self._torn or self._data or self._event or self._retry_ms is not None
+        return not (begun or self._at_start)
+
+    def _lone(self, data: bytes) -> ServerSentEvent | None:
+        r"""The event of a piece that is `data: ...\n\n` and no more, as most are: at less cost."""
+        if data[:6] != b"data: " or data[-1:] != b"\n" or data.find(b"\r") >= 0:
+            return None
+        return ServerSentEvent(data=data[6:-2].decode(errors="replace"), id=self._id)
 
     def _whole_line(self, end: bytes) -> bytes:
         """The line that ends with these bytes, with what came of it before."""

@@ -12,6 +12,7 @@ from replayproxy.model import Answer
 from replayproxy.protocols.assembly import AnswerAssembly, ChoiceAssembly
 from replayproxy.protocols.base import Protocol, ResponseReader, posts_to
 from replayproxy.protocols.openai_shapes import openai_error_body, read_usage
+from replayproxy.protocols.stencil import Stencil
 from replayproxy.protocols.untrusted import (
     Json,
     as_arguments,
@@ -47,15 +48,26 @@ class OpenAIChat(Protocol):
 class _Reader(ResponseReader):
     def __init__(self) -> None:
         self._answer = AnswerAssembly()
+        self._stencil = Stencil("content")
+        self._like_before = ChoiceAssembly()
 
     def read_event(self, event: ServerSentEvent) -> bool:
+        if event.event == "message":
+            text = self._stencil.text(event.data)
+            if text is not None:
+                return self._like_before.add_text(text)
         if event.data.strip() == "[DONE]":
             self._answer.complete = True
             return False
         body = parse_json(event.data)
         if event.event == "error":
             self._answer.note_error(error_of_event(body, event.data))
-        return self._read(body)
+        generated = self._read(body)
+        if event.event == "message" and (found := _only_text(as_object(body))):
+            index, text = found
+            if self._stencil.lay(event.data, text):
+                self._like_before = self._answer.choice(index)
+        return generated
 
     def read_json(self, body: object) -> None:
         self._read(body)
@@ -90,6 +102,17 @@ class _Reader(ResponseReader):
     def _read_usage(self, usage: object) -> None:
         if told := as_object(usage):
             self._answer.note_usage(read_usage(told), as_usd(told.get("cost")))
+
+
+def _only_text(said: Json) -> tuple[int, str] | None:
+    """The index and the text of a chunk that adds no more than that to an answer.
+
+    All else of it is such that it may be read twice, or not at all.
+    """
+    match said:
+        case {"choices": [{"index": int(index), "delta": {"content": str(text), **rest}}]}:
+            return None if any(rest.values()) or as_count(index) is None else (index, text)
+    return None
 
 
 def _read_message(choice: ChoiceAssembly, message: Json, *, whole: bool) -> bool:
