@@ -102,10 +102,10 @@ def _as_replayed(played: Played, cassette: str) -> Replayed:
 
 
 def _playing(played: Played, now: datetime) -> Playing:
-    """When it was played: it has just ended."""
-    duration_s = played.duration_s or 0.0
+    """When it was played: it has just ended. To the microsecond, as it is stored."""
+    duration_us = round((played.duration_s or 0.0) * 1e6)
     return Playing(
-        started_at=now - timedelta(seconds=duration_s),
-        duration_ns=round(duration_s * 1e9),
+        started_at=now - timedelta(microseconds=duration_us),
+        duration_ns=duration_us * 1000,
         traceparent=header(played.request.headers, "traceparent"),
     )

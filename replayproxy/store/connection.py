@@ -11,7 +11,7 @@ import zstandard
 from sqlite_utils import Database
 
 from replayproxy.errors import DatabaseError
-from replayproxy.store import packing, views
+from replayproxy.store import packing, span_view, views
 from replayproxy.store.migrations import APPLICATION_ID, migrations
 from replayproxy.store.percentiles import Percentiles
 
@@ -25,6 +25,7 @@ def register_functions(connection: sqlite3.Connection) -> None:
     """
     connection.create_function("replayproxy_chunks", 1, packing.as_json, deterministic=True)
     connection.create_aggregate("replayproxy_percentiles", 1, Percentiles)
+    span_view.register(connection)
 
 
 def open_for_writing(path: Path) -> Database:

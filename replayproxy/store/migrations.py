@@ -41,6 +41,13 @@ def m004_bodies_against_others(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m007_spans_are_derived(db: Database) -> None:
+    """Spans become a view; of a replay it is kept what its span is made of."""
+    for statement in _M007:
+        db.execute(statement)
+
+
 _M001 = (
     """
 CREATE TABLE settings (
@@ -263,4 +270,15 @@ _M004 = (
     # null: it is read by itself; else `data` was compressed against that one
     "ALTER TABLE bodies ADD COLUMN base_id INTEGER REFERENCES bodies (id)",
     "CREATE INDEX bodies_base ON bodies (base_id) WHERE base_id IS NOT NULL",
+)
+
+_M007 = (
+    "ALTER TABLE replays ADD COLUMN duration_ms REAL",  # a hit's: how long it took to play
+    "ALTER TABLE replays ADD COLUMN traceparent TEXT",  # of the request that was answered
+    """UPDATE replays SET (duration_ms, traceparent) = (
+      SELECT duration_ms, '00-' || trace_id || '-' || parent_span_id || '-01' FROM spans
+      WHERE replayed AND spans.exchange_id = replays.exchange_id AND started_at <= replayed_at
+      ORDER BY started_at DESC LIMIT 1)
+    WHERE result = 'hit'""",
+    "DROP TABLE spans",
 )

@@ -256,7 +256,6 @@ class Reel:
             body_id = self._put_body(connection)
             ended = finishing.ended_columns(exchange, body_id, bytes(self._frames_table))
             self._insert_response(connection, exchange_id, self._head, key, ended)
-        finishing.put_span(connection, exchange_id, exchange)
         self._put_key(connection, exchange_id, exchange)
 
     def _finish(self, connection: sqlite3.Connection, place: Place, exchange: Exchange) -> None:

@@ -16,25 +16,22 @@ from typing import Literal
 
 from replayproxy.errors import DatabaseError
 from replayproxy.model import Exchange
-from replayproxy.store import rows, span_rows
+from replayproxy.store import rows
 from replayproxy.store.connection import open_for_writing
-from replayproxy.telemetry.spans import Playing, span_of
+from replayproxy.telemetry.spans import Playing
 
 logger = logging.getLogger(__name__)
 
 KEPT = 100_000
 """How many of them stay in the file, at the least."""
 
-KEPT_SPANS = 10_000
-"""How many of their spans: those are larger."""
-
 type Result = Literal["hit", "miss", "recorded", "forwarded", "error"]
 
 _INSERT = """INSERT INTO replays (replayed_at, cassette, session, result, exchange_id, normalized,
-  late_ms, method, host, path, request_model, closest_id, message,
+  late_ms, duration_ms, traceparent, method, host, path, request_model, closest_id, message,
   avoided_cost_usd, avoided_input_tokens, avoided_output_tokens)
 SELECT :replayed_at, :cassette, :session, :result, answered.id, -- unless it was deleted meanwhile
-  :normalized, :late_ms, :method, :host, :path, :request_model,
+  :normalized, :late_ms, :duration_ms, :traceparent, :method, :host, :path, :request_model,
   (SELECT id FROM exchanges WHERE id = :closest_id), :message,
   answered.cost_usd, answered.input_tokens, answered.output_tokens
 FROM (SELECT 1) LEFT JOIN exchanges AS answered ON answered.id = :exchange_id"""
@@ -42,8 +39,6 @@ _COLUMNS = (
     "cassette", "session", "result", "exchange_id", "late_ms", "method", "host", "path",
     "request_model", "closest_id", "message",
 )  # fmt: skip
-_DELETE_SPANS = """DELETE FROM spans WHERE replayed AND id NOT IN
-(SELECT id FROM spans WHERE replayed ORDER BY id DESC LIMIT ?)"""
 GATHER_S = 0.2
 _WAITING = 100_000
 
@@ -59,7 +54,7 @@ class Replayed:
         late_ms: how late the latest write left.
         closest_id: what a miss was closest to.
         message: what the client was told, if it was no hit.
-        exchange: what answered, for its span; `playing` says when.
+        exchange: what answered; `playing` says when. Its span is made of both.
     """
 
     replayed_at: datetime
@@ -123,7 +118,6 @@ class ReplayLog:
             connection.execute(
                 "DELETE FROM replays WHERE id <= (SELECT max(id) FROM replays) - ?", [KEPT]
             )
-            connection.execute(_DELETE_SPANS, [KEPT_SPANS])
         ending = False
         while not ending:
             self._news.wait()
@@ -132,20 +126,13 @@ class ReplayLog:
             some = [self._waiting.popleft() for _ in range(len(self._waiting))]
             with connection:
                 connection.executemany(_INSERT, map(_columns, some))
-                for replayed in some:
-                    _put_span(connection, replayed)
-
-
-def _put_span(connection: sqlite3.Connection, replayed: Replayed) -> None:
-    exchange = replayed.exchange
-    if exchange and exchange.id is not None and replayed.playing:
-        span = span_of(exchange, replayed.playing)
-        span_rows.put(connection, exchange.id, span, replayed=True)
 
 
 def _columns(replayed: Replayed) -> dict[str, object]:
     return {
         **{name: getattr(replayed, name) for name in _COLUMNS},
         "replayed_at": rows.to_timestamp(replayed.replayed_at),
+        "duration_ms": rows.to_ms(replayed.playing.duration_ns) if replayed.playing else None,
+        "traceparent": replayed.playing.traceparent if replayed.playing else None,
         "normalized": ", ".join(replayed.normalized) or None,
     }

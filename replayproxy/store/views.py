@@ -6,6 +6,8 @@ do not exceed. Exchanges without the measured value don't count.
 
 from sqlite_utils import Database
 
+from replayproxy.store import span_view
+
 _PERCENTILES = (50, 95, 99)
 
 
@@ -99,6 +101,7 @@ SELECT id, replayed_at, cassette, session, method, host, path, request_model, cl
 FROM replays WHERE result = 'miss'""",
     "latency_by_model": _latency_view("latency_by_model", "model"),
     "latency_by_day": _latency_view("latency_by_day", "day"),
+    **span_view.VIEWS,
 }
 
 

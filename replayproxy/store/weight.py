@@ -8,7 +8,6 @@ UNION SELECT body_id FROM responses WHERE exchange_id = :id AND body_id IS NOT N
 
 _PAGE_BYTES = 4096
 _ROWS_BYTES = 1_150  # an exchange's rows and index entries, apart from what is counted
-_SPAN_ROW_BYTES = 300  # with its index entries
 _BODY_ROW_BYTES = 60
 _INDEX_ENTRY_BYTES = 60
 
@@ -43,11 +42,9 @@ class Weight:
         (size,) = self._connection.execute(
             """SELECT length(requests.headers) + coalesce(length(responses.headers), 0)
               + coalesce(length(responses.chunk_table), 0)
-              + (SELECT total(length(attributes) + length(events) + :span) FROM spans
-                WHERE spans.exchange_id = requests.exchange_id)
             FROM requests LEFT JOIN responses USING (exchange_id)
             WHERE exchange_id = :id""",
-            {"id": exchange_id, "span": _SPAN_ROW_BYTES},
+            {"id": exchange_id},
         ).fetchone() or (0,)
         return int(size)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from replayproxy.store.connection import register_functions
 from tests.end_to_end.commands import body_of, listed, mitmdump, run, serving
 from tests.end_to_end.upstream import Upstream, streamed
 from tests.end_to_end.wire import post
@@ -66,8 +67,10 @@ def test_live_and_replayed_exchanges_reach_the_collector_and_the_file(
     assert said["replayproxy.avoided.cost.usd"] == COST
     assert "gen_ai.client.token.usage" in collector.metrics
     with closing(sqlite3.connect(tmp_path / "replayproxy.db")) as opened:
-        rows = opened.execute("SELECT replayed, span_id FROM spans ORDER BY id").fetchall()
-    assert rows == [(0, live.span_id.hex()), (1, replayed.span_id.hex())]
+        register_functions(opened)
+        for view, span in (("spans", live), ("replay_spans", replayed)):
+            rows = opened.execute(f"SELECT span_id FROM {view}").fetchall()
+            assert rows == [(span.span_id.hex(),)]
     total = json.loads(run("stats", "--json", cwd=tmp_path).stdout)["total"]
     assert (total["exchanges"], total["cost_usd"]) == (1, COST)
     assert (total["replays"], total["avoided_cost_usd"]) == (1, COST)
@@ -117,6 +120,7 @@ def test_without_an_endpoint_nothing_leaves_and_the_file_has_the_spans(
 
     assert not collector.asked.is_set()
     with closing(sqlite3.connect(tmp_path / "replayproxy.db")) as opened:
+        register_functions(opened)
         assert opened.execute("SELECT name FROM spans").fetchall() == [
             ("chat anthropic/claude-sonnet-4",)
         ]

@@ -1,30 +1,34 @@
-"""Spans stand in the file itself, also where OpenTelemetry is not installed."""
+"""The file itself has the spans, as a view; also where OpenTelemetry is not installed."""
 
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from replayproxy.model import Ending, Exchange
-from replayproxy.store import Replayed, ReplayLog, Store, Writer, delete, replay_log
+from replayproxy.store import Replayed, ReplayLog, Store, Writer, delete, reprice, span_view
+from replayproxy.store.connection import register_functions
 from replayproxy.store.sql import as_dict
-from replayproxy.telemetry.spans import Playing, span_of
-from tests.builders import DONE, NOON, a_request, asking, chunks, record, says, written
+from replayproxy.telemetry.spans import Playing, Span, span_of
+from tests.builders import DONE, NOON, a_request, asking, chunks, eventually, record, says, written
 
 TRACE, PARENT = "1" * 32, "2" * 16
 BODY = chunks((2_000_000, says("hi")), (3_000_000, DONE))
 
 
-def spans(path: Path) -> list[dict[str, Any]]:
+def spans(path: Path, view: str = "spans") -> list[dict[str, Any]]:
     with closing(sqlite3.connect(path)) as opened:
-        cursor = opened.execute("SELECT * FROM spans ORDER BY id")
+        register_functions(opened)
+        cursor = opened.execute(f"SELECT * FROM {view} ORDER BY 1")
         found = [as_dict(cursor, row) for row in cursor.fetchall()]
     return [
-        {**row, **{name: json.loads(row[name]) for name in ("attributes", "events")}}
+        {**row, **{name: json.loads(row[name] or "null") for name in ("attributes", "events")}}
         for row in found
     ]
 
@@ -37,7 +41,7 @@ def exchange(path: Path, exchange_id: int = 1) -> Exchange:
 def hit(played: Exchange, **playing: Any) -> Replayed:
     times = {"started_at": NOON + timedelta(hours=1), "duration_ns": 1_500_000, **playing}
     return Replayed(
-        replayed_at=NOON,
+        replayed_at=times["started_at"] + timedelta(microseconds=times["duration_ns"] // 1000),
         cassette="default",
         session="",
         result="hit",
@@ -67,9 +71,7 @@ def test_every_exchange_has_its_span(tmp_path: Path) -> None:
 
     whole, refused = spans(path)
     assert whole == {
-        "id": 1,
         "exchange_id": 1,
-        "replayed": 0,
         "trace_id": TRACE,
         "span_id": span_of(exchange(path)).span_id,
         "parent_span_id": PARENT,
@@ -113,9 +115,9 @@ def test_a_replay_has_a_span_of_its_own(tmp_path: Path) -> None:
 
     logged(path, played, hit(exchange(path), started_at=NOON + timedelta(hours=2)))
 
-    live, first, second = spans(path)
-    assert [span["replayed"] for span in (live, first, second)] == [0, 1, 1]
-    assert first["started_at"] == "2026-09-01T13:00:00.123456Z"
+    (live,), (first, second) = spans(path), spans(path, "replay_spans")
+    assert live["attributes"]["replayproxy.replayed"] is False
+    assert first["ended_at"] == "2026-09-01T13:00:00.124956Z"
     assert (first["duration_ms"], first["attributes"]["replayproxy.replayed"]) == (1.5, True)
     assert len({span["span_id"] for span in (live, first, second)}) == 3
 
@@ -128,31 +130,44 @@ def test_spans_go_with_their_exchange_and_none_comes_after(tmp_path: Path) -> No
     delete(path, [1])
     logged(path, hit(gone))
 
-    assert spans(path) == []
+    assert spans(path) == spans(path, "replay_spans") == []
 
 
-def test_the_newest_spans_of_replays_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay_log, "KEPT_SPANS", 2)
-    path = written(tmp_path / "a.db", {"body": BODY, "request": asking()})
-    played = exchange(path)
-
-    for hour in range(1, 5):
-        logged(path, hit(played, started_at=NOON + timedelta(hours=hour)))
-
-    kept = [span["started_at"][11:13] for span in spans(path) if span["replayed"]]
-    assert kept == ["14", "15", "16"], "two were kept before the last one came"
-    assert [span["replayed"] for span in spans(path)].count(0) == 1
-
-
-def test_a_fault_of_spans_costs_no_recording(
+def test_a_fault_of_one_span_costs_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(exchange: Exchange) -> None:
-        raise RuntimeError("injected")
+    path = written(
+        tmp_path / "a.db",
+        {"body": BODY, "request": asking("a")},
+        {"body": BODY, "request": asking("b")},
+    )
 
-    monkeypatch.setattr("replayproxy.store.finishing.span_of", broken)
+    def broken(exchange: Exchange, playing: Playing | None) -> Span:
+        if exchange.id == 1:
+            raise RuntimeError("injected")
+        return span_of(exchange, playing)
 
+    span_view.as_json.cache_clear()
+    monkeypatch.setattr(span_view, "span_of", broken)
+
+    assert [span["name"] for span in spans(path)] == [None, "chat gpt-4o"]
+
+
+def test_a_span_costs_what_its_exchange_does_now(tmp_path: Path) -> None:
     path = written(tmp_path / "a.db", {"body": BODY, "request": asking()})
 
-    assert exchange(path).chunk_count == 2
+    reprice(path, lambda exchange: replace(exchange, cost_usd=Decimal("0.1")))
+
+    (span,) = spans(path)
+    assert span["attributes"]["replayproxy.cost.usd"] == 0.1
+
+
+def test_an_exchange_in_flight_has_none_yet(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    writer = Writer(path)
+    record(writer, *BODY[:1], request=asking(), ending=None)
+    with Store(path) as store:
+        eventually(lambda: list(store.rows()))
+
     assert spans(path) == []
+    writer.close()
