@@ -61,11 +61,12 @@ def opened(
         other = stack.enter_context(Library(db))
 
         def note(played: Played) -> None:
-            replayed = _as_replayed(played, cassette)
-            if log:
-                log.add(replayed)
-            if telemetry and replayed.exchange:
-                telemetry.add(replayed.exchange, replayed.playing)
+            if log or telemetry:
+                replayed = _as_replayed(played, cassette)
+                if log:
+                    log.add(replayed)
+                if telemetry and replayed.exchange:
+                    telemetry.add(replayed.exchange, replayed.playing)
             on_played(played)
 
         player = Player(

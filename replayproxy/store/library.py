@@ -117,6 +117,7 @@ class Library(Store):
             exchange = read_exchange(self._connection, exchange_id)
             chunks = read_chunks(self._connection, exchange_id)
         if exchange is None:
+            self._found.cache_clear()  # it remembers what is gone
             raise UnknownExchangeError(exchange_id=exchange_id, path=self.path)
         self._recent.put(exchange_id, (exchange, chunks))
         return exchange, chunks

@@ -29,9 +29,11 @@ type Progress = Callable[[int, int], None]
 """Is told (done, of all)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recorded:
     """The exchanges of one match key, in recorded order. A `playback.Queue`.
+
+    It sees none later than `newest`, so that what is last stays so, and is looked for once.
 
     Raises:
         DatabaseError: by every method that meets a damaged part.
@@ -44,6 +46,7 @@ class Recorded:
     cassette: str
     hosts: tuple[str, ...]
     newest: int
+    _last: int | None = None
 
     @property
     def name(self) -> tuple[str, tuple[str, ...]]:
@@ -52,11 +55,15 @@ class Recorded:
 
     def after(self, exchange_id: int) -> int | None:
         """The first one later than this."""
+        if self._last is not None and exchange_id >= self._last:
+            return None
         return min(self._of_each_host(_FIRST, after=exchange_id), default=None)
 
     def last(self) -> int:
         """The last one of all."""
-        return max(self._of_each_host(_LAST))
+        if self._last is None:
+            self._last = max(self._of_each_host(_LAST))
+        return self._last
 
     def count(self) -> int:
         """How many there are; it takes longer than the others."""

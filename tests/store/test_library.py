@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from replayproxy.errors import DatabaseError
+from replayproxy.errors import DatabaseError, UnknownExchangeError
 from replayproxy.matching import EXACT, MatchRules, match_key, parse_normalize
 from replayproxy.model import Ending, Request
 from replayproxy.recording import Policy
-from replayproxy.store import Library, Store, Writer
+from replayproxy.store import Library, Store, Writer, delete
 from tests.builders import a_request, asking, chunks, eventually, record, written
 from tests.store.test_connection import damage
 
@@ -173,6 +173,19 @@ def test_deleting_an_exchange_deletes_its_keys(tmp_path: Path) -> None:
         other.execute("DELETE FROM exchanges WHERE id = 1")
         other.commit()
         assert other.execute("SELECT DISTINCT exchange_id FROM match_keys").fetchall() == [(2,)]
+
+
+def test_what_is_deleted_while_it_is_played_is_missed_once(tmp_path: Path) -> None:
+    again = {"request": asking("one"), "body": chunks((5, b"x"))}
+    path = written(tmp_path / "a.db", again, again)
+    with Library(path) as library:
+        assert found(library, asking("one")) == [1, 2]
+        delete(path, [2])
+
+        with pytest.raises(UnknownExchangeError):
+            library.recording(2)
+
+        assert found(library, asking("one")) == [1]
 
 
 def test_where_nothing_can_be_written_keys_live_as_long_as_the_library(tmp_path: Path) -> None:
