@@ -14,6 +14,7 @@ from typing import Any
 
 from replayproxy.model import Exchange
 from replayproxy.pricing.computed import Computed, Reason
+from replayproxy.pricing.rates import Rates
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,23 @@ def load() -> None:
 
 def computed(exchange: Exchange) -> Computed:
     """The usage at the prices of the time when the exchange started."""
+    price = _price(exchange)
+    return price if isinstance(price, Computed) else _told(price)
+
+
+def rated(exchange: Exchange) -> tuple[Computed, Rates | None]:
+    """What `computed` gives, and the rates behind it, if there is a price.
+
+    What a rate of the list depends on (the length of the input) is decided.
+    """
+    price = _price(exchange)
+    if isinstance(price, Computed):
+        return price, None
+    return _told(price), _rates(price.model_price, exchange.usage.input_tokens or 0)
+
+
+def _price(exchange: Exchange) -> Any:
+    """genai-prices' calculation, or a `Computed` that says why there is none."""
     try:
         import genai_prices
     except ModuleNotFoundError:
@@ -67,18 +85,46 @@ def computed(exchange: Exchange) -> Computed:
                 continue
             if _lacks_a_price(exchange, price.model_price) and not _is_free(price.model.id):
                 continue
-            return Computed(
-                cost_usd=Decimal(price.total_price),
-                source=SOURCE,
-                version=f"{SOURCE} {genai_prices.__version__}",
-                model=f"{price.provider.id}/{price.model.id}",
-            )
+            return price
     except (ValueError, ArithmeticError):
         return Computed(source=Reason.BAD_USAGE)
     except Exception:  # not ours, and no reason to lose a recording
         logger.exception("replayproxy: the price list failed")
         return Computed(source=Reason.PRICE_LIST_FAULT)
     return Computed(source=Reason.UNKNOWN_MODEL)
+
+
+def _told(price: Any) -> Computed:
+    import genai_prices
+
+    return Computed(
+        cost_usd=Decimal(price.total_price),
+        source=SOURCE,
+        version=f"{SOURCE} {genai_prices.__version__}",
+        model=f"{price.provider.id}/{price.model.id}",
+    )
+
+
+def _rates(price: Any, input_tokens: int) -> Rates:
+    def rate(name: str, per: int = 1) -> Decimal | None:
+        found = getattr(price, name, None)
+        for tier in reversed(getattr(found, "tiers", ())):
+            if input_tokens > tier.start:
+                return Decimal(tier.price) / per
+        found = getattr(found, "base", found)
+        return None if found is None else Decimal(found) / per
+
+    return Rates(
+        input=rate("input_mtok") or Decimal(0),
+        output=rate("output_mtok") or Decimal(0),
+        cache_read=rate("cache_read_mtok"),
+        cache_write=rate("cache_write_mtok"),
+        cache_write_1h=rate("cache_write_1h_mtok"),
+        input_audio=rate("input_audio_mtok"),
+        output_audio=rate("output_audio_mtok"),
+        web_search=rate("web_searches_kcount", 1000) or Decimal(0),
+        request=rate("requests_kcount", 1000) or Decimal(0),
+    )
 
 
 def _tokens(exchange: Exchange) -> Any:
