@@ -5,7 +5,6 @@ Works with Datasette 0.65 and 1.0, started by `replayproxy dashboard` or by
 replayproxy wrote becomes read-only and blind to secrets, whoever opened it.
 """
 
-import asyncio
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -19,17 +18,16 @@ from markupsafe import Markup
 
 from replayproxy.dashboard import (
     cells,
-    exchange_page,
     formats,
     problems,
     sql_guard,
     templating,
 )
 from replayproxy.dashboard.charts import Charts, Rows, read_specs
+from replayproxy.dashboard.exchange_routes import ExchangeRoutes, specs_in
 from replayproxy.dashboard.named_sql import read_queries
 from replayproxy.dashboard.overview import RANGES, Asked, Span, read_overview
 from replayproxy.dashboard.static import read_static
-from replayproxy.dashboard.waterfall import chart_data, end_ms
 from replayproxy.dashboard.web_guard import App, WebGuard
 
 FOLDER = Path(__file__).resolve().parent.parent
@@ -39,7 +37,6 @@ logger = logging.getLogger("replayproxy.dashboard")
 queries = read_queries(FOLDER / "queries")
 static = read_static(FOLDER / "static")
 overview_specs = read_specs(FOLDER / "charts" / "overview")
-stream_spec = read_specs(FOLDER / "charts" / "exchange")[0]
 charts = Charts(FOLDER / "charts" / "theme.json")
 
 
@@ -63,7 +60,11 @@ def prepare_connection(conn: sqlite3.Connection) -> None:
 @hookimpl
 def prepare_jinja2_environment(env: Any, datasette: Any) -> None:
     """Nonces and filters."""
-    templating.prepare(env, replayproxy_url=lambda path="": datasette.urls.path(HOME + path))
+    templating.prepare(
+        env,
+        replayproxy_url=lambda path="": datasette.urls.path(HOME + path),
+        replayproxy_static=lambda name: _static_url(datasette, name),
+    )
 
 
 @hookimpl
@@ -154,11 +155,17 @@ def render_cell(
 @hookimpl
 def register_routes() -> list[tuple[str, Callable[..., Awaitable[Any]]]]:
     """Our pages; `/` leads to the overview."""
+    of_exchanges = ExchangeRoutes(
+        home=HOME,
+        charts=charts,
+        specs=specs_in(FOLDER / "charts" / "exchange"),
+        database=_database,
+        page=_page,
+    )
     return [
+        *of_exchanges.routes(),
         (r"^/$", to_overview),
         (rf"^{HOME}$", show_overview),
-        (rf"^{HOME}/exchange/(?P<id>\d+)$", show_exchange),
-        (rf"^{HOME}/exchange/(?P<id>\d+)/(?P<part>request|response)$", send_body),
         (rf"^{HOME}/static/(?P<name>[\w.-]+)$", send_static),
     ]
 
@@ -200,40 +207,6 @@ async def show_overview(datasette: Any, request: Any) -> Any:
     )
 
 
-async def show_exchange(datasette: Any, request: Any) -> Any:
-    """One exchange: conversation, stream, raw bytes."""
-    database, number = await _database(datasette), _id(request)
-    page = await asyncio.to_thread(exchange_page.read_page, Path(database.path), number)
-    neighbours = await database.execute(
-        """SELECT (SELECT max(id) FROM exchanges WHERE id < :id) AS previous,
-        (SELECT min(id) FROM exchanges WHERE id > :id) AS next""",
-        {"id": number},
-    )
-    words = {"end_ms": end_ms(page.exchange, page.ticks)}
-    data = chart_data(page.exchange, page.ticks)
-    return await _page(
-        datasette,
-        request,
-        "exchange",
-        page=page,
-        stream=await charts.render(stream_spec, data, words) if page.ticks else None,
-        stream_spec=stream_spec,
-        neighbours=dict(neighbours.rows[0]),
-        table_url=lambda table: datasette.urls.table(database.name, table),
-    )
-
-
-async def send_body(datasette: Any, request: Any) -> Any:
-    """The wire bytes of a request or a response, as a file to keep: never to be rendered."""
-    database, number, part = await _database(datasette), _id(request), request.url_vars["part"]
-    body = await asyncio.to_thread(exchange_page.read_body, Path(database.path), number, part)
-    headers = {
-        "content-disposition": f'attachment; filename="exchange-{number}-{part}.bin"',
-        "content-security-policy": "default-src 'none'; sandbox",
-    }
-    return Response(body, headers=headers, content_type="application/octet-stream")
-
-
 async def send_static(request: Any) -> Any:
     """Our style and script."""
     file = static.get(request.url_vars["name"])
@@ -246,22 +219,15 @@ async def send_static(request: Any) -> Any:
 # -- between the two -------------------------------------------------------------------------------
 
 
-def _id(request: Any) -> int:
-    """The exchange's id in the URL; one that SQLite cannot hold is not known either."""
-    number = int(request.url_vars["id"][:30])
-    if number >= 2**63:
-        raise NotFound("There is no such exchange.")
-    return number
-
-
 def _static_url(datasette: Any, name: str) -> str:
     return str(datasette.urls.path(f"{HOME}/static/{name}?{static[name].version}"))
 
 
-async def _database(datasette: Any) -> Any:
-    """The first database that replayproxy wrote."""
+async def _database(datasette: Any, name: str = "") -> Any:
+    """The first database that replayproxy wrote, or the one of that name."""
     for database in datasette.databases.values():
-        if database.path and await database.execute_fn(sql_guard.is_ours):
+        is_asked_for = name in {"", database.name} and database.path
+        if is_asked_for and await database.execute_fn(sql_guard.is_ours):
             return database
     raise NotFound("No replayproxy database is open here.")
 

@@ -1,7 +1,7 @@
 """A request's and an answer's JSON as a conversation, whatever API it was written for.
 
-OpenAI chat, OpenAI Responses and Anthropic messages differ in names more than in
-structure; one tolerant reader does for all. What it does not know it shows as JSON.
+OpenAI chat, OpenAI Responses, Anthropic messages and Gemini differ in names more than
+in structure; one tolerant reader does for all. What it does not know it shows as JSON.
 """
 
 import json
@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from replayproxy.dashboard.gemini_parts import as_block
+from replayproxy.dashboard.pictures import Picture, read_picture
 from replayproxy.json_text import UNREADABLE, parse_json
 from replayproxy.model import Answer, Choice
 from replayproxy.protocols.untrusted import as_arguments, as_list, as_object, as_text
@@ -17,6 +19,7 @@ type Kind = Literal["text", "reasoning", "refusal", "tool_call", "tool_result", 
 
 MAX_TEXT = 20_000
 MAX_MESSAGES = 400
+_CONVERSATIONS = ("messages", "input", "prompt", "contents")
 _TEXT_TYPES = {"text", "input_text", "output_text"}
 _REASONING_TYPES = {"thinking", "reasoning", "redacted_thinking", "summary_text"}
 _CALL_TYPES = {"tool_use", "function_call", "custom_tool_call", "server_tool_use"}
@@ -28,12 +31,18 @@ _MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A piece of a message. `left_out` counts the characters cut from `text`."""
+    """A piece of a message.
+
+    Attributes:
+        left_out: the characters cut from `text`.
+        picture: what a `media` part holds, if that may be shown.
+    """
 
     kind: Kind
     text: str = ""
     name: str | None = None
     left_out: int = 0
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +82,7 @@ def read_request(body: bytes) -> Asked:
     return Asked(
         messages=tuple(messages),
         settings=tuple(_settings(parsed)),
-        tools=tuple(_tool_name(tool) for tool in as_list(parsed.get("tools"))),
+        tools=tuple(_tool_names(parsed)),
         left_out=left_out,
     )
 
@@ -92,13 +101,13 @@ def pretty(text: str) -> str:
 
 
 def _system(body: Mapping[str, Any]) -> Iterator[Message]:
-    for name in ("system", "instructions"):
+    for name in ("system", "instructions", "systemInstruction", "system_instruction"):
         if parts := tuple(_parts(body.get(name))):
             yield Message(role="system", parts=parts)
 
 
 def _messages(body: Mapping[str, Any]) -> Iterator[Message]:
-    said = body.get("messages") or body.get("input") or body.get("prompt")
+    said = next((body[name] for name in _CONVERSATIONS if body.get(name)), None)
     if isinstance(said, str):
         yield Message(role="user", parts=tuple(_parts(said)))
     for item in as_list(said):
@@ -111,14 +120,17 @@ def _messages(body: Mapping[str, Any]) -> Iterator[Message]:
 def _message(item: Mapping[str, Any]) -> Message:
     parts: list[Part] = []
     if reasoning := as_text(item.get("reasoning_content")) or as_text(item.get("reasoning")):
-        parts.append(_part("reasoning", reasoning))
+        parts.append(as_part("reasoning", reasoning))
     role = as_text(item.get("role"))
+    if "parts" in item:
+        role = {"model": "assistant", None: "user"}.get(role, role)
+        return Message(role=role or "user", parts=tuple(_parts(item)))
     if role is None:  # an item of the Responses API that is not a message
         parts += _block(item)
         calls = parts and parts[0].kind in {"tool_call", "reasoning"}
         return Message(role="assistant" if calls else "tool", parts=tuple(parts))
     if role == "tool":
-        parts.append(_part("tool_result", _plain(item.get("content"))))
+        parts.append(as_part("tool_result", _plain(item.get("content"))))
     else:
         parts += _parts(item.get("content"))
     for call in as_list(item.get("tool_calls")):
@@ -131,7 +143,10 @@ def _message(item: Mapping[str, Any]) -> Message:
 def _parts(content: object) -> Iterator[Part]:
     if isinstance(content, str):
         if content:
-            yield _part("text", content)
+            yield as_part("text", content)
+    elif isinstance(content, dict) and "parts" in content:
+        for part in as_list(content["parts"]):
+            yield from _block(as_block(part))
     elif isinstance(content, dict):
         yield from _block(content)
     else:
@@ -142,40 +157,51 @@ def _parts(content: object) -> Iterator[Part]:
 def _block(block: Mapping[str, Any]) -> Iterator[Part]:
     kind = block.get("type")
     if kind in _TEXT_TYPES:
-        yield _part("text", as_text(block.get("text")) or "")
+        yield as_part("text", as_text(block.get("text")) or "")
     elif kind in _REASONING_TYPES:
         said = as_text(block.get("thinking")) or as_text(block.get("text"))
-        yield _part("reasoning", said or _plain(block.get("summary") or block.get("content")))
+        yield as_part("reasoning", said or _plain(block.get("summary") or block.get("content")))
     elif kind in _CALL_TYPES:
         arguments = next((block[k] for k in ("input", "arguments") if k in block), "")
         yield _call(block.get("name"), arguments)
     elif kind in _RESULT_TYPES:
-        yield _part("tool_result", _plain(block.get("content", block.get("output"))))
+        yield as_part("tool_result", _plain(block.get("content", block.get("output"))))
     elif kind in _MEDIA_TYPES:
-        yield _media(str(kind), block)
+        yield media_part(str(kind), block)
     elif kind == "refusal":
-        yield _part("refusal", as_text(block.get("refusal")) or "")
+        yield as_part("refusal", as_text(block.get("refusal")) or "")
     else:
-        yield _part("other", as_arguments(block), name=as_text(kind))
+        yield as_part("other", as_arguments(block), name=as_text(kind))
 
 
 def _call(name: object, arguments: object) -> Part:
-    return _part("tool_call", as_arguments(arguments), name=as_text(name) or "(no name)")
+    return as_part("tool_call", as_arguments(arguments), name=as_text(name) or "(no name)")
 
 
-def _media(kind: str, block: Mapping[str, Any]) -> Part:
-    """A note: the bytes can be megabytes, and an address would be fetched by who looks."""
-    source = as_object(block.get("source")) or block
-    inner = source.get("image_url", source)
-    address = inner.get("url") if isinstance(inner, dict) else inner
-    about = [as_text(source.get("media_type")), as_text(source.get("filename"))]
-    if isinstance(address, str):
-        inline = address.startswith("data:")
-        about.append(address.partition(";")[0].removeprefix("data:") if inline else address[:200])
-        about.append(f"{len(address):,} characters inline" if inline else None)
-    elif isinstance(data := source.get("data"), str):
+def media_part(kind: str, block: Mapping[str, Any]) -> Part:
+    """A picture that may be shown, or a note: an address would be fetched by who looks."""
+    source = as_object(block.get("source")) or as_object(block.get("input_audio")) or block
+    places = (source, as_object(source.get("image_url")), as_object(source.get("file")))
+
+    def first(*names: str) -> str | None:
+        found = (as_text(place.get(name)) for name in names for place in places)
+        return next(filter(None, found), None)
+
+    data = first("data", "file_data")
+    address = first("url", "image_url", "file_url", "file_id")
+    if address and address.startswith("data:"):
+        data = address
+    name = kind.replace("_", " ")
+    if data and (picture := read_picture(data)):
+        shape = f"{picture.media_type}, {picture.width} × {picture.height}"
+        return Part(kind="media", name=name, text=shape, picture=picture)
+    about = [first("media_type"), first("format"), first("filename")]
+    if data:
+        about.append(data[5:200].partition(";")[0] if data.startswith("data:") else None)
         about.append(f"{len(data):,} characters inline")
-    return _part("media", ", ".join(filter(None, about)), name=kind.replace("_", " "))
+    elif address:
+        about.append(address[:200])
+    return as_part("media", ", ".join(filter(None, about)), name=name)
 
 
 def _plain(content: object) -> str:
@@ -188,7 +214,8 @@ def _plain(content: object) -> str:
     return as_arguments(content)
 
 
-def _part(kind: Kind, text: str, *, name: str | None = None) -> Part:
+def as_part(kind: Kind, text: str, *, name: str | None = None) -> Part:
+    """A part with its text made readable, and cut."""
     if kind in {"tool_call", "tool_result", "other"} and len(text) <= MAX_TEXT:
         text = pretty(text)
     shown = text[:MAX_TEXT]
@@ -196,11 +223,19 @@ def _part(kind: Kind, text: str, *, name: str | None = None) -> Part:
 
 
 def _settings(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    said = {"messages", "input", "prompt", "system", "instructions", "tools", "model"}
+    said = {"system", "instructions", "systemInstruction", "system_instruction", "tools", "model"}
+    said.update(_CONVERSATIONS)
     for name, value in body.items():
         if name not in said:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             yield name[:60], text[:200]
+
+
+def _tool_names(body: Mapping[str, Any]) -> Iterator[str]:
+    for tool in as_list(body.get("tools")):
+        declared = as_list(as_object(tool).get("functionDeclarations"))  # Gemini's, several in one
+        for one in declared or (tool,):
+            yield _tool_name(one)
 
 
 def _tool_name(tool: object) -> str:
@@ -213,11 +248,11 @@ def _tool_name(tool: object) -> str:
 def _choice(choice: Choice, *, several: bool) -> Message:
     parts = []
     if choice.reasoning:
-        parts.append(_part("reasoning", choice.reasoning))
+        parts.append(as_part("reasoning", choice.reasoning))
     if choice.text:
-        parts.append(_part("text", choice.text))
+        parts.append(as_part("text", choice.text))
     if choice.refusal:
-        parts.append(_part("refusal", choice.refusal))
+        parts.append(as_part("refusal", choice.refusal))
     parts += [_call(call.name, call.arguments) for call in choice.tool_calls]
     notes = [f"choice {choice.index}" if several else None, choice.finish_reason]
     note = ", ".join(filter(None, notes)) or None

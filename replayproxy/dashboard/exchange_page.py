@@ -1,85 +1,67 @@
-"""One exchange: all that its page shows, read anew from the stored bytes."""
+"""One exchange: all that its page shows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from replayproxy.content_coding import Decoder
-from replayproxy.dashboard import waterfall
-from replayproxy.dashboard.conversation import Asked, Message, pretty, read_choices, read_request
-from replayproxy.model import Answer, Chunk, Exchange, Headers, header
-from replayproxy.recording import read_answer
-from replayproxy.store import Store
+from replayproxy.dashboard import copying, pictures, waterfall
+from replayproxy.dashboard.conversation import Asked, read_request
+from replayproxy.dashboard.cost_view import CostView, cost_view
+from replayproxy.dashboard.raw_body import Raw, raw_body
+from replayproxy.dashboard.reading import MAX_PARSED_BYTES, Reading, read
+from replayproxy.dashboard.stream_events import ChunkEvents, StreamEvents, read_events
+from replayproxy.dashboard.traced import Traced, read_traced
+from replayproxy.model import Headers, header
+from replayproxy.reply import EXCHANGE_MARK
+from replayproxy.store import LikeIt, Store
 
-MAX_RAW = 50_000
 MAX_CHUNK_ROWS = 100
-MAX_CHUNK_TEXT = 160
-MAX_PARSED_BYTES = 16 * 1024 * 1024
-"""Longer bodies are offered for download, but not read on every look at the page."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raw:
-    """A body as text, its beginning at least.
-
-    Attributes:
-        text: None for bytes that are not text.
-        problem: why the text is not all of it, if it is not.
-    """
-
-    text: str | None
-    size: int
-    problem: str | None = None
+"""Chunks on an exchange's own page; the others have pages of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkRow:
-    """A chunk in the table: its timing and its beginning as text."""
+    """A chunk in the table: when it came, and what it brought."""
 
     tick: waterfall.Tick
-    text: str
+    brought: ChunkEvents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangePage:
-    """All that the template shows; `row` is the exchange's row of the table."""
+    """All that the template shows.
 
-    exchange: Exchange
-    row: Mapping[str, Any]
+    Attributes:
+        replay_of: the exchange that a replay answered with, if this one was recorded
+            from a replay; it may be another database's.
+    """
+
+    seen: Reading
     asked: Asked
-    answer: Answer
-    choices: tuple[Message, ...]
-    ticks: Sequence[waterfall.Tick]
+    events: StreamEvents
     chunk_rows: tuple[ChunkRow, ...]
     request_raw: Raw
     response_raw: Raw
-    request_headers: Headers
-    response_headers: Headers
+    cost: CostView
+    traced: Traced
+    like_it: LikeIt
+    replay_of: int | None
+    copies: copying.Copies
 
     @property
-    def in_flight(self) -> bool:
-        """Whether it is still being recorded."""
-        return self.exchange.outcome is None
+    def request_headers(self) -> Headers:
+        """As they are stored."""
+        return self.seen.exchange.request.headers
 
-    @property
-    def failed(self) -> bool:
-        """Whether something went wrong, whoever's fault it was."""
-        return bool(self.exchange.error) or (self.row["status"] or 0) >= 400
 
-    @property
-    def stalls(self) -> int:
-        """How often the stream stood still."""
-        return sum(tick.pace == "stall" for tick in self.ticks)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkPage:
+    """Some of a long stream's chunks: those from number `first` on."""
 
-    @property
-    def output_tokens_per_second(self) -> float | None:
-        """After the first one, so that waiting for it does not count."""
-        tokens, first = self.exchange.usage.output_tokens, self.exchange.first_content_ns
-        end = self.exchange.end_offset_ns
-        if tokens is None or first is None or end is None or end <= first:
-            return None
-        return tokens * 1e9 / (end - first)
+    seen: Reading
+    rows: tuple[ChunkRow, ...]
+    first: int
 
 
 def read_page(path: Path, exchange_id: int) -> ExchangePage:
@@ -90,28 +72,44 @@ def read_page(path: Path, exchange_id: int) -> ExchangePage:
         DatabaseError: the database cannot be used.
     """
     with Store(path) as store:
-        row = store.row(exchange_id)
-        exchange = store.exchange(exchange_id)
-        chunks = store.chunks(exchange_id)
-    small = sum(len(chunk.data) for chunk in chunks) <= MAX_PARSED_BYTES
-    answer = read_answer(exchange, chunks, Decoder) if small else Answer()
+        seen = read(store, exchange_id)
+        like_it = store.like_it(exchange_id)
+        traced = read_traced(store, exchange_id)
+    exchange = seen.exchange
     request = exchange.request
+    shown = range(MAX_CHUNK_ROWS)
+    chunks = seen.chunks if seen.parsed else seen.chunks[: shown.stop]
+    events = read_events(exchange, chunks, shown, cut=not seen.parsed)
     readable = len(request.body) <= MAX_PARSED_BYTES
-    ticks = waterfall.ticks(chunks, headers_ms=row["time_to_headers_ms"] or 0.0)
-    response_headers = exchange.head.headers if exchange.head else ()
+    mark = header(seen.response_headers, EXCHANGE_MARK) or ""
     return ExchangePage(
-        exchange=exchange,
-        row=row,
+        seen=seen,
         asked=read_request(request.body) if readable else Asked(),
-        answer=answer,
-        choices=read_choices(answer),
-        ticks=ticks,
-        chunk_rows=_chunk_rows(ticks, chunks, response_headers),
-        request_raw=_raw(request.body, request.headers),
-        response_raw=_raw(b"".join(chunk.data for chunk in chunks), response_headers),
-        request_headers=request.headers,
-        response_headers=response_headers,
+        events=events,
+        chunk_rows=tuple(_rows(seen.ticks, events, shown)),
+        request_raw=raw_body(request.body, request.headers),
+        response_raw=raw_body(b"".join(c.data for c in seen.chunks), seen.response_headers),
+        cost=cost_view(exchange),
+        traced=traced,
+        like_it=like_it,
+        replay_of=int(mark) if mark.isdecimal() and len(mark) < 18 else None,
+        copies=copying.copies(exchange, path, playable=seen.row["match_key"] is not None),
     )
+
+
+def read_chunk_page(path: Path, exchange_id: int, *, first: int, count: int) -> ChunkPage:
+    """Read some of an exchange's chunks.
+
+    Raises:
+        UnknownExchangeError: there is none of this id.
+        DatabaseError: the database cannot be used.
+    """
+    with Store(path) as store:
+        seen = read(store, exchange_id)
+    shown = range(first, first + count)
+    chunks = seen.chunks[: shown.stop]
+    events = read_events(seen.exchange, chunks, shown, cut=len(chunks) < len(seen.chunks))
+    return ChunkPage(seen=seen, rows=tuple(_rows(seen.ticks, events, shown)), first=first)
 
 
 def read_body(path: Path, exchange_id: int, part: str) -> bytes:
@@ -128,40 +126,28 @@ def read_body(path: Path, exchange_id: int, part: str) -> bytes:
         return b"".join(chunk.data for chunk in store.chunks(exchange_id))
 
 
-def _raw(body: bytes, headers: Headers) -> Raw:
+def read_picture(
+    path: Path, exchange_id: int, part: str, digest: str
+) -> tuple[pictures.Picture, bytes] | None:
+    """A picture inside the JSON of the `request` or the `response`; None if it is not there.
+
+    Raises:
+        UnknownExchangeError: there is no such exchange.
+        DatabaseError: the database cannot be used.
+    """
+    with Store(path) as store:
+        exchange = store.exchange(exchange_id)
+        if part == "request":
+            body, headers = exchange.request.body, exchange.request.headers
+        else:
+            body = b"".join(chunk.data for chunk in store.chunks(exchange_id))
+            headers = exchange.head.headers if exchange.head else ()
     decoder = Decoder(header(headers, "content-encoding"))
-    decoded = b""
-    for start in range(0, len(body), 1 << 16):
-        decoded += decoder.decode(body[start : start + (1 << 16)])
-        if len(decoded) > 4 * MAX_RAW:
-            break
-    text = _text(decoded[: 4 * MAX_RAW])
-    if text is None:
-        return Raw(text=None, size=len(body))
-    whole = len(decoded) <= 4 * MAX_RAW and decoder.problem is None
-    if whole and (header(headers, "content-type") or "").startswith("application/json"):
-        text = pretty(text)
-    problem = decoder.problem
-    if problem is None and (len(text) > MAX_RAW or not whole):
-        problem = "only its beginning is shown"
-    return Raw(text=text[:MAX_RAW], size=len(body), problem=problem)
+    return pictures.find_picture(decoder.decode(body), digest)
 
 
-def _text(data: bytes) -> str | None:
-    """UTF-8 text, but for a character that the end may have cut; None for anything else."""
-    if b"\x00" in data:
-        return None
-    text = data.decode("utf-8", "replace")
-    return None if text.count("\ufffd") > 1 + len(text) // 20 else text
-
-
-def _chunk_rows(
-    ticks: Sequence[waterfall.Tick], chunks: Sequence[Chunk], headers: Headers
-) -> tuple[ChunkRow, ...]:
-    decoder = Decoder(header(headers, "content-encoding"))
-    rows = []
-    for tick, chunk in list(zip(ticks, chunks, strict=True))[:MAX_CHUNK_ROWS]:
-        data = decoder.decode(chunk.data)
-        text = _text(data[: 4 * MAX_CHUNK_TEXT])
-        rows.append(ChunkRow(tick=tick, text="(binary)" if text is None else text))
-    return tuple(rows)
+def _rows(
+    ticks: Sequence[waterfall.Tick], events: StreamEvents, shown: range
+) -> Iterator[ChunkRow]:
+    for tick, brought in zip(ticks[shown.start : shown.stop], events.rows, strict=False):
+        yield ChunkRow(tick=tick, brought=brought)

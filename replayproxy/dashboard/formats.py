@@ -5,6 +5,7 @@ What is unknown is a dash, never a zero.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 UNKNOWN = "–"
@@ -89,6 +90,19 @@ def usd(amount: float | None) -> str:
     return f"${amount:,.2f}" if abs(amount) < 1000 else f"${amount:,.0f}"
 
 
+def exact_usd(amount: Decimal | float | None) -> str:
+    """Money to its last digit.
+
+    >>> exact_usd(Decimal("0.00000375")), exact_usd(-1.5), exact_usd(Decimal("1E+1"))
+    ('$0.00000375', '−$1.5', '$10')
+    """
+    if amount is None:
+        return UNKNOWN
+    digits = f"{abs(Decimal(str(amount))):f}"
+    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return f"{'−' if amount < 0 else ''}${digits}"
+
+
 def ms(milliseconds: float | None) -> str:
     """A duration.
 
@@ -165,6 +179,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "count": count,
     "compact": compact,
     "usd": usd,
+    "exact_usd": exact_usd,
     "ms": ms,
     "bytes": size,
     "share": share,

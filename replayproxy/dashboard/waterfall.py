@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any, Literal
 
 from replayproxy.dashboard import formats
+from replayproxy.dashboard.stream_events import StreamEvents
 from replayproxy.model import Chunk, Exchange
 
 type Pace = Literal["steady", "slow", "stall"]
@@ -15,6 +16,9 @@ MAX_TICKS = 3000
 
 LABEL_SHARE = 0.08
 """A phase that takes less of the width has no room for its name."""
+
+SO_FAR = 80
+"""Characters of the text so far that a mark tells."""
 
 _NS_PER_MS = 1_000_000
 
@@ -64,9 +68,11 @@ def _pace(gap_ms: float, usual_ms: float) -> Pace:
     return "slow" if gap_ms >= max(50.0, 3 * usual_ms) else "steady"
 
 
-def chart_data(exchange: Exchange, found: Sequence[Tick]) -> dict[str, list[dict[str, Any]]]:
-    """The data sets of `charts/exchange/stream.vl.json`."""
-    shown = _thinned(found)
+def chart_data(
+    exchange: Exchange, found: Sequence[Tick], events: StreamEvents | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """The data sets of `charts/exchange/stream.vl.json`; `events` say what was said when."""
+    shown = thinned(found)
     return {
         "phases": phases(exchange, found),
         "stalls": [
@@ -83,12 +89,32 @@ def chart_data(exchange: Exchange, found: Sequence[Tick]) -> dict[str, list[dict
             {
                 "offset_ms": tick.offset_ms,
                 "pace": tick.pace,
-                "says": f"chunk {tick.seq}: {formats.ms(tick.offset_ms)}, "
-                f"{formats.ms(tick.gap_ms)} after the one before, {formats.size(tick.length)}",
+                "says": f"{told(tick)}{_so_far(tick, events) if events else ''}",
             }
             for tick in shown
         ],
     }
+
+
+def told(tick: Tick) -> str:
+    """A chunk in words."""
+    gap = formats.ms(tick.gap_ms)
+    after = f"{gap} after the one before" if tick.seq else f"{gap} after the headers"
+    stalled = ", a stall" if tick.pace == "stall" else ""
+    return (
+        f"chunk {tick.seq}: {formats.ms(tick.offset_ms)}, {after}{stalled}, "
+        f"{formats.size(tick.length)}"
+    )
+
+
+def _so_far(tick: Tick, events: StreamEvents) -> str:
+    """The end of what had been said then."""
+    length = events.said_to[tick.seq] if tick.seq < len(events.said_to) else 0
+    if not length:
+        return ""
+    start = max(0, length - SO_FAR)
+    text = formats.one_line(events.said[start:length], SO_FAR + 1)
+    return f" · so far: {'…' if start else ''}{text}"
 
 
 def phases(exchange: Exchange, found: Sequence[Tick]) -> list[dict[str, Any]]:
@@ -126,7 +152,8 @@ def end_ms(exchange: Exchange, found: Sequence[Tick]) -> float:
     return max([*known, 1.0])
 
 
-def _thinned(found: Sequence[Tick]) -> list[Tick]:
+def thinned(found: Sequence[Tick]) -> list[Tick]:
+    """Those that a chart shows; slow ones and stalls among them."""
     if len(found) <= MAX_TICKS:
         return list(found)
     step = len(found) // MAX_TICKS + 1

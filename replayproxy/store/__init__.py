@@ -4,6 +4,7 @@ from replayproxy.store.copying import copy
 from replayproxy.store.library import Library
 from replayproxy.store.pruning import Pruned, delete, prune
 from replayproxy.store.reader import Store
+from replayproxy.store.relations import LikeIt
 from replayproxy.store.replay_log import Replayed, ReplayLog
 from replayproxy.store.repricing import Repriced, reprice
 from replayproxy.store.selection import Rules
@@ -13,6 +14,7 @@ from replayproxy.store.writer import Writer
 
 __all__ = [
     "Library",
+    "LikeIt",
     "Pruned",
     "ReplayLog",
     "Replayed",

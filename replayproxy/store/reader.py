@@ -10,7 +10,7 @@ from typing import Any, Self
 from replayproxy.errors import UnknownExchangeError
 from replayproxy.matching import EXACT, EXACT_PREFIX, MatchRules
 from replayproxy.model import Chunk, Exchange
-from replayproxy.store import journal, packing
+from replayproxy.store import journal, packing, relations
 from replayproxy.store.connection import as_database_error, open_for_reading
 from replayproxy.store.exchange_rows import read_chunks, read_exchange
 from replayproxy.store.sql import as_dict
@@ -131,6 +131,26 @@ class Store:
                 "SELECT max(id) FROM exchanges WHERE cassette = ?", [cassette]
             ).fetchone()
         return found[0]
+
+    def spans(self, exchange_id: int, *, limit: int = 20) -> list[dict[str, Any]]:
+        """Rows of `spans`: the exchange's own, then those of its latest replays."""
+        with as_database_error(self.path):
+            return relations.spans(self._connection, exchange_id, limit=limit)
+
+    def trace(self, trace_id: str, *, limit: int = 50) -> list[dict[str, Any]]:
+        """What is known of each span of a trace, the earliest first."""
+        with as_database_error(self.path):
+            return relations.trace(self._connection, trace_id, limit=limit)
+
+    def replays(self, exchange_id: int, *, limit: int = 20) -> list[dict[str, Any]]:
+        """Rows of `replays`: the latest that this exchange answered."""
+        with as_database_error(self.path):
+            return relations.replays(self._connection, exchange_id, limit=limit)
+
+    def like_it(self, exchange_id: int) -> relations.LikeIt:
+        """Exchanges to go to from one, or to compare it with."""
+        with as_database_error(self.path):
+            return relations.like_it(self._connection, exchange_id)
 
     def statistics(
         self, *, by: str, since: datetime | None = None, cassette: str | None = None

@@ -140,7 +140,10 @@ def test_an_exchanges_stream_is_drawn_and_tabulated(varied: Site) -> None:
     page = varied.get(f"{HOME}/exchange/1").text
 
     assert page.count(CHART) == 1
-    assert 'aria-label="chunk 5: 1.90 s, 1.18 s after the one before, 130 B"' in page
+    assert (
+        'aria-label="chunk 5: 1.90 s, 1.18 s after the one before, a stall, 130 B · so far: '
+        in page
+    )
     assert "+1180.000" in page
 
 
@@ -224,7 +227,7 @@ def test_a_long_stream_and_long_texts_are_cut_and_say_so(tmp_path: Path) -> None
 
     page = words(response.text)
     assert "… 80,000 more characters; they are in the raw body." in page
-    assert "The first 100 of 9,000. All of them" in page
+    assert "The first 100 of 9,000. The others" in page
     assert "only its beginning is shown" in page
     assert len(response.text) < 2_500_000
 

@@ -1,0 +1,73 @@
+"""What else a database knows of an exchange: its spans, its replays, and those like it."""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from replayproxy.store.sql import as_dict
+
+_SPANS = """SELECT * FROM (
+  SELECT * FROM spans WHERE exchange_id = :id AND NOT replayed ORDER BY id DESC LIMIT 1)
+UNION ALL SELECT * FROM (
+  SELECT * FROM spans WHERE exchange_id = :id AND replayed ORDER BY id DESC LIMIT :limit)"""
+_TRACE = """SELECT spans.exchange_id, replayed, spans.name, spans.started_at, spans.duration_ms,
+  spans.status, exchanges.request_model
+FROM spans JOIN exchanges ON exchanges.id = spans.exchange_id
+WHERE trace_id = :trace_id ORDER BY spans.started_at, spans.id LIMIT :limit"""
+_REPLAYS = """SELECT * FROM replays WHERE exchange_id = :id AND result = 'hit'
+ORDER BY id DESC LIMIT :limit"""
+_LIKE_IT = """SELECT
+  (SELECT max(id) FROM exchanges WHERE id < :id) AS previous,
+  (SELECT min(id) FROM exchanges WHERE id > :id) AS next,
+  (SELECT max(other.exchange_id) FROM match_keys AS mine JOIN match_keys AS other USING (key)
+    WHERE mine.exchange_id = :id AND other.exchange_id < :id) AS same_request,
+  (SELECT min(other.exchange_id) FROM match_keys AS mine JOIN match_keys AS other USING (key)
+    WHERE mine.exchange_id = :id AND other.exchange_id > :id) AS same_request_later,
+  (SELECT max(id) FROM exchanges WHERE id < :id AND request_model =
+    (SELECT request_model FROM exchanges WHERE id = :id)) AS same_model"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LikeIt:
+    """Ids of exchanges to go to, or to compare with; None where there is none.
+
+    Attributes:
+        previous: the one before; `next` the one after.
+        same_request: the latest before it with an equal request (see `match_keys`);
+            `same_request_later` the first after it.
+        same_model: the latest before it that asked for the same model.
+    """
+
+    previous: int | None = None
+    next: int | None = None
+    same_request: int | None = None
+    same_request_later: int | None = None
+    same_model: int | None = None
+
+
+def spans(connection: sqlite3.Connection, exchange_id: int, *, limit: int) -> list[dict[str, Any]]:
+    """Rows of `spans`: the exchange's own, then those of its latest replays."""
+    return _rows(connection, _SPANS, id=exchange_id, limit=limit)
+
+
+def trace(connection: sqlite3.Connection, trace_id: str, *, limit: int) -> list[dict[str, Any]]:
+    """What is known of each span of a trace, the earliest first."""
+    return _rows(connection, _TRACE, trace_id=trace_id, limit=limit)
+
+
+def replays(
+    connection: sqlite3.Connection, exchange_id: int, *, limit: int
+) -> list[dict[str, Any]]:
+    """Rows of `replays`: the latest that this exchange answered."""
+    return _rows(connection, _REPLAYS, id=exchange_id, limit=limit)
+
+
+def like_it(connection: sqlite3.Connection, exchange_id: int) -> LikeIt:
+    """Those before and after it, and those like it."""
+    (row,) = _rows(connection, _LIKE_IT, id=exchange_id)
+    return LikeIt(**row)
+
+
+def _rows(connection: sqlite3.Connection, sql: str, **values: object) -> list[dict[str, Any]]:
+    cursor = connection.execute(sql, values)
+    return [as_dict(cursor, row) for row in cursor.fetchall()]
