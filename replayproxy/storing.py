@@ -9,6 +9,8 @@ from replayproxy.model import Exchange
 from replayproxy.pricing import PriceFile, price_list, priced
 from replayproxy.recording import Policy
 from replayproxy.store import Store, Upkeep, Writer
+from replayproxy.store.search import Indexing
+from replayproxy.store.upkeep import Chores
 from replayproxy.telemetry.starting import start
 
 
@@ -41,7 +43,8 @@ def opened(
 
     try:
         enrich = partial(priced, own=prices)
-        writer = Writer(db, policy=policy, enrich=enrich, on_stored=note, upkeep=upkeep)
+        chores = Chores(Indexing(), *([upkeep] if upkeep else []))
+        writer = Writer(db, policy=policy, enrich=enrich, on_stored=note, upkeep=chores)
         try:
             yield writer
         finally:

@@ -14,6 +14,7 @@ from replayproxy.cli.prune import prune
 from replayproxy.cli.record import record
 from replayproxy.cli.replay import replay
 from replayproxy.cli.reprice import reprice
+from replayproxy.cli.search import search
 from replayproxy.cli.show import show
 from replayproxy.cli.stats import stats
 from replayproxy.cli.text import one_line
@@ -58,6 +59,7 @@ for command in (
     verify,
     list_exchanges,
     show,
+    search,
     stats,
     reprice,
     export,

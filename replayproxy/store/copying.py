@@ -5,6 +5,7 @@ from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 
+from replayproxy.store import search, space
 from replayproxy.store.connection import as_database_error, open_for_reading, open_for_writing
 from replayproxy.store.pruning import delete
 
@@ -29,6 +30,8 @@ def copy(source: Path, target: Path, *, cassettes: Collection[str] | None = None
         as_database_error(source),
     ):
         original.backup(other)
+        with space.transaction(other):  # whoever searches the copy makes its index
+            search.start_over(other)
         wanted = cassettes
         if wanted is None:
             found = other.execute("SELECT DISTINCT cassette FROM exchanges")

@@ -42,9 +42,16 @@ def m004_bodies_against_others(db: Database) -> None:
 
 
 @migrations()
-def m007_spans_are_derived(db: Database) -> None:
+def m005_search(db: Database) -> None:
+    """Prompts and answers can be searched; the index remembers how far it is."""
+    for statement in _M005:
+        db.execute(statement)
+
+
+@migrations()
+def m006_spans_are_derived(db: Database) -> None:
     """Spans become a view; of a replay it is kept what its span is made of."""
-    for statement in _M007:
+    for statement in _M006:
         db.execute(statement)
 
 
@@ -272,7 +279,39 @@ _M004 = (
     "CREATE INDEX bodies_base ON bodies (base_id) WHERE base_id IS NOT NULL",
 )
 
-_M007 = (
+_M005 = (
+    """
+CREATE TABLE search_position ( -- one row: exchanges to this one are indexed, but for the queue
+  exchange_id INTEGER NOT NULL
+) STRICT
+""",
+    "INSERT INTO search_position (exchange_id) VALUES (0)",
+    """
+CREATE TABLE search_queue (   -- was still running then, or is to be indexed anew
+  exchange_id INTEGER PRIMARY KEY REFERENCES exchanges (id) ON DELETE CASCADE
+) STRICT
+""",
+    """
+CREATE TABLE search_docs (    -- what was indexed of an exchange; the index is the table "search"
+  exchange_id INTEGER PRIMARY KEY REFERENCES exchanges (id) ON DELETE CASCADE,
+  prompt BLOB NOT NULL,       -- zstd
+  answer BLOB NOT NULL,       -- zstd
+  opening INTEGER,            -- hash of the first message
+  thread INTEGER              -- hash of all to the first one that is the user's
+) STRICT
+""",
+    """
+CREATE TABLE search_once (    -- messages that were indexed, and with which exchange
+  hash INTEGER PRIMARY KEY,
+  exchange_id INTEGER NOT NULL REFERENCES exchanges (id) ON DELETE CASCADE
+) STRICT
+""",
+    "CREATE INDEX search_docs_opening ON search_docs (opening) WHERE opening IS NOT NULL",
+    "CREATE INDEX search_docs_thread ON search_docs (thread) WHERE thread IS NOT NULL",
+    "CREATE INDEX search_once_exchange ON search_once (exchange_id)",
+)
+
+_M006 = (
     "ALTER TABLE replays ADD COLUMN duration_ms REAL",  # a hit's: how long it took to play
     "ALTER TABLE replays ADD COLUMN traceparent TEXT",  # of the request that was answered
     """UPDATE replays SET (duration_ms, traceparent) = (

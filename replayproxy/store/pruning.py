@@ -2,8 +2,8 @@
 
 Rules: no transaction takes more than a moment, so that no recorder waits for
 long; what is still running stays; a body goes with the last exchange that
-refers to it, also where others were stored against it; whoever deletes says
-what has gone and what has not.
+refers to it, also where others were stored against it, and so do its words in the
+search index; whoever deletes says what has gone and what has not.
 """
 
 import sqlite3
@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from replayproxy.store import bodies, space
+from replayproxy.store import bodies, search, space
 from replayproxy.store.connection import as_database_error, open_for_reading, open_for_writing
 from replayproxy.store.selection import Rules, Selection
 from replayproxy.store.weight import BODIES_OF
@@ -87,6 +87,7 @@ class Pruning:
 
     Attributes:
         exchanges: deleted so far; likewise `bodies`, and `bytes_freed`.
+        purged: whether the search index was written anew, without the words of those.
 
     Raises:
         UnknownExchangeError: when it is made, of an id that does not exist.
@@ -96,18 +97,26 @@ class Pruning:
         self, connection: sqlite3.Connection, path: Path, which: Rules | Iterable[int]
     ) -> None:
         self.exchanges = self.bodies = self.bytes_freed = 0
+        self.purged = False
         self._connection = connection
         self._path = path
         self._selection = Selection(connection, path, which)
         self._undone: str | None = None
 
-    def steps(self) -> Iterator[None]:
-        """Do it. Each `next()` is one transaction of a moment, and a look at the file."""
+    def steps(self, *, purge: bool = True) -> Iterator[None]:
+        """Do it. Each `next()` is one transaction of a moment, and a look at the file.
+
+        Args:
+            purge: take the words of what goes out of the file as well, not only out of the
+                index: that takes as long as the index is large.
+        """
         # what is deleted on a page that stays in use is overwritten
         self._connection.execute("PRAGMA secure_delete = FAST").fetchall()
         yield from self._delete(self._selection.marked)
         while not self._undone and (oldest := self._selection.too_much()):
             yield from self._delete(oldest)
+        if purge and self.exchanges:
+            yield from self._purge()
         yield from self._give_back()
 
     def estimate(self) -> Pruned:
@@ -139,8 +148,15 @@ class Pruning:
     def _delete(self, marked: Iterable[int]) -> Iterator[None]:
         todo = deque(marked)
         while todo and self._wal_is_small():
-            with space.transaction(self._connection):
-                exchanges, bodies = self._delete_some(todo)
+            taken: list[int] = []
+            try:
+                with space.transaction(self._connection):
+                    exchanges, bodies = self._delete_some(todo, taken)
+            except sqlite3.Error as error:
+                if not search.dropped_as_damaged(self._connection, error):
+                    raise
+                todo.extendleft(reversed(taken))
+                continue
             self.exchanges += exchanges
             self.bodies += bodies
             yield
@@ -148,12 +164,14 @@ class Pruning:
                 # the longer SQLite's list of free pages, the slower it gives them back
                 yield from self._shrink()
 
-    def _delete_some(self, todo: deque[int]) -> tuple[int, int]:
+    def _delete_some(self, todo: deque[int], taken: list[int]) -> tuple[int, int]:
         """Delete for a moment; returns how many exchanges and bodies."""
         ends, exchanges, bodies = time.monotonic() + _TRANSACTION_S, 0, 0
         while todo and exchanges < _MAX_EXCHANGES and time.monotonic() < ends:
             exchange_id = todo.popleft()
+            taken.append(exchange_id)
             body_ids = self._connection.execute(BODIES_OF, {"id": exchange_id}).fetchall()
+            search.forget(self._connection, exchange_id)
             deleted = self._connection.execute(
                 f"DELETE FROM exchanges WHERE id = ? AND {self._selection.ended}", [exchange_id]
             )
@@ -170,6 +188,13 @@ class Pruning:
             return 0
         bodies.stand_alone(self._connection, body_id)
         return self._connection.execute("DELETE FROM bodies WHERE id = ?", [body_id]).rowcount
+
+    def _purge(self) -> Iterator[None]:
+        for _ in search.purge(self._connection):
+            yield
+            if not self._wal_is_small():
+                return
+        self.purged = True
 
     def _give_back(self) -> Iterator[None]:
         if space.can_shrink(self._connection):

@@ -26,7 +26,7 @@ from replayproxy.store.inbox import Inbox
 from replayproxy.store.reel import End, Enrich, Reel
 from replayproxy.store.run import Run
 from replayproxy.store.tape import Tape
-from replayproxy.store.upkeep import Upkeep
+from replayproxy.store.upkeep import Chore
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Writer:
         policy: Policy | None = None,
         enrich: Enrich = lambda exchange: exchange,
         on_stored: Callable[[Exchange], None] = lambda exchange: None,
-        upkeep: Upkeep | None = None,
+        upkeep: Chore | None = None,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
     ) -> None:
         self.path = path

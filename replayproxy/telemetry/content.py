@@ -6,6 +6,7 @@ messages). Pictures and sound are named, not sent.
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from replayproxy.json_text import UNREADABLE, parse_json
@@ -20,17 +21,35 @@ _CALLS = frozenset({"tool_use", "server_tool_use", "function_call", "custom_tool
 _RESULTS = frozenset({"tool_result", "function_call_output", "custom_tool_call_output"})
 
 
-def content_of(request_body: bytes, answer: Answer) -> dict[str, str]:
-    """The content attributes of an exchange, each as JSON; what is not there is left out."""
-    body = parse_json(request_body) if request_body else UNREADABLE
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request body as the conventions have it; empty for one that is no conversation."""
+
+    system: list[Part] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    tools: list[Any] = field(default_factory=list)
+
+
+def asked_of(body: object) -> Asked:
+    """What a parsed request body says."""
     asked = as_object(body)
     said = asked.get("messages") or asked.get("input") or asked.get("contents")
     system = asked.get("system") or asked.get("instructions") or asked.get("systemInstruction")
+    return Asked(
+        system=list(_parts(system)),
+        messages=list(_messages(said or asked.get("prompt"))),
+        tools=list(as_list(asked.get("tools"))),
+    )
+
+
+def content_of(request_body: bytes, answer: Answer) -> dict[str, str]:
+    """The content attributes of an exchange, each as JSON; what is not there is left out."""
+    asked = asked_of(parse_json(request_body) if request_body else UNREADABLE)
     found: dict[str, list[Any]] = {
-        names.SYSTEM_INSTRUCTIONS: list(_parts(system)),
-        names.INPUT_MESSAGES: list(_messages(said or asked.get("prompt"))),
+        names.SYSTEM_INSTRUCTIONS: asked.system,
+        names.INPUT_MESSAGES: asked.messages,
         names.OUTPUT_MESSAGES: [_choice(choice) for choice in answer.choices],
-        names.TOOL_DEFINITIONS: list(as_list(asked.get("tools"))),
+        names.TOOL_DEFINITIONS: asked.tools,
     }
     return {
         name: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
