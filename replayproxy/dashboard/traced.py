@@ -1,15 +1,13 @@
 """An exchange's spans and replays, and what else happened in its trace."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from replayproxy.dashboard import formats
 from replayproxy.store import Store
-
-_SAME_MOMENT = timedelta(milliseconds=1)
 
 type Row = Mapping[str, Any]
 
@@ -24,14 +22,6 @@ class SpanView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayView:
-    """A row of `replays`; `played_ms` is how long it took, if its span is known."""
-
-    row: Row
-    played_ms: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Traced:
     """What is known of an exchange besides itself.
 
@@ -41,7 +31,7 @@ class Traced:
     """
 
     spans: tuple[SpanView, ...] = ()
-    replays: tuple[ReplayView, ...] = ()
+    replays: tuple[Row, ...] = ()
     trace: tuple[Row, ...] = ()
 
     @property
@@ -57,14 +47,10 @@ def read_traced(store: Store, exchange_id: int) -> Traced:
         DatabaseError: the database cannot be used.
     """
     rows = store.spans(exchange_id)
-    played = [row for row in rows if row["replayed"]]
     trace = store.trace(rows[0]["trace_id"]) if rows else []
     return Traced(
         spans=tuple(map(_span, rows)),
-        replays=tuple(
-            ReplayView(row=row, played_ms=_played_ms(row, played))
-            for row in store.replays(exchange_id)
-        ),
+        replays=tuple(store.replays(exchange_id)),
         trace=tuple(trace) if len(trace) > 1 else (),
     )
 
@@ -108,13 +94,3 @@ def _span(row: Row) -> SpanView:
 
 def _told(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _played_ms(replay: Row, spans: Iterable[Row]) -> float | None:
-    """Of the span that ended when this replay was noted."""
-    noted = datetime.fromisoformat(replay["replayed_at"])
-    for span in spans:
-        length = timedelta(milliseconds=span["duration_ms"])
-        if abs(datetime.fromisoformat(span["started_at"]) + length - noted) < _SAME_MOMENT:
-            return float(span["duration_ms"])
-    return None

@@ -320,4 +320,7 @@ _M006 = (
       ORDER BY started_at DESC LIMIT 1)
     WHERE result = 'hit'""",
     "DROP TABLE spans",
+    # whose trace was it?
+    "CREATE INDEX exchanges_trace ON exchanges (traceparent) WHERE traceparent IS NOT NULL",
+    "CREATE INDEX replays_trace ON replays (traceparent) WHERE traceparent IS NOT NULL",
 )

@@ -133,7 +133,7 @@ class Store:
         return found[0]
 
     def spans(self, exchange_id: int, *, limit: int = 20) -> list[dict[str, Any]]:
-        """Rows of `spans`: the exchange's own, then those of its latest replays."""
+        """Rows of `spans` and `replay_spans`: its own, then those of its latest replays."""
         with as_database_error(self.path):
             return relations.spans(self._connection, exchange_id, limit=limit)
 

@@ -6,14 +6,19 @@ from typing import Any
 
 from replayproxy.store.sql import as_dict
 
-_SPANS = """SELECT * FROM (
-  SELECT * FROM spans WHERE exchange_id = :id AND NOT replayed ORDER BY id DESC LIMIT 1)
-UNION ALL SELECT * FROM (
-  SELECT * FROM spans WHERE exchange_id = :id AND replayed ORDER BY id DESC LIMIT :limit)"""
-_TRACE = """SELECT spans.exchange_id, replayed, spans.name, spans.started_at, spans.duration_ms,
-  spans.status, exchanges.request_model
-FROM spans JOIN exchanges ON exchanges.id = spans.exchange_id
-WHERE trace_id = :trace_id ORDER BY spans.started_at, spans.id LIMIT :limit"""
+_SPAN = "SELECT NULL AS replay_id, 0 AS replayed, * FROM spans WHERE exchange_id = :id"
+_REPLAY_SPANS = """SELECT 1 AS replayed, * FROM replay_spans WHERE exchange_id = :id
+ORDER BY replay_id DESC LIMIT :limit"""
+_IN_TRACE = "{0}.traceparent BETWEEN '00-' || :trace_id || '-' AND '00-' || :trace_id || '.'"
+_OF_SPAN = "exchange_id, name, spans.started_at AS started_at, spans.duration_ms AS duration_ms"
+_TRACE = f"""SELECT {_OF_SPAN}, 0 AS replayed, spans.status AS status, request_model
+FROM exchanges JOIN spans ON exchange_id = exchanges.id
+WHERE {_IN_TRACE.format("exchanges")}
+UNION ALL
+SELECT {_OF_SPAN.replace("exchange_id", "spans.exchange_id")}, 1, spans.status, request_model
+FROM replays JOIN replay_spans AS spans ON replay_id = replays.id
+WHERE {_IN_TRACE.format("replays")}
+ORDER BY started_at, replayed LIMIT :limit"""
 _REPLAYS = """SELECT * FROM replays WHERE exchange_id = :id AND result = 'hit'
 ORDER BY id DESC LIMIT :limit"""
 _LIKE_IT = """SELECT
@@ -46,8 +51,9 @@ class LikeIt:
 
 
 def spans(connection: sqlite3.Connection, exchange_id: int, *, limit: int) -> list[dict[str, Any]]:
-    """Rows of `spans`: the exchange's own, then those of its latest replays."""
-    return _rows(connection, _SPANS, id=exchange_id, limit=limit)
+    """Rows of `spans` and `replay_spans`: its own, then those of its latest replays."""
+    own = _rows(connection, _SPAN, id=exchange_id)
+    return own + _rows(connection, _REPLAY_SPANS, id=exchange_id, limit=limit)
 
 
 def trace(connection: sqlite3.Connection, trace_id: str, *, limit: int) -> list[dict[str, Any]]:

@@ -21,7 +21,15 @@ _COLUMNS = (
     "computed_cost_usd", "time_to_first_chunk_ms", "time_to_first_content_ms", "tag", "traceparent",
 )  # fmt: skip
 _ROW = ", ".join(f"'{name}', exchanges.{name}" for name in _COLUMNS)
-_VALUES = ("trace_id", "span_id", "parent_span_id", "name", "status", "status_message")
+_VALUES = (
+    "started_at",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "name",
+    "status",
+    "status_message",
+)
 _ELSEWHERE = dict.fromkeys(
     (
         "query", "scheme", "reason", "request_http_version", "response_http_version", "ending",
@@ -38,7 +46,9 @@ def _view(name: str, ids: str, of_replay: str, source: str, ended: str) -> str:
     """A flat select: whoever counts, or looks for an exchange, has no span made for that."""
     span = f"""replayproxy_span(json_object({_ROW}, 'port', requests.port,
     'end_offset_ns', responses.end_offset_ns), {of_replay})"""
-    values = ", ".join(f"{span} ->> '{column}' AS {column}" for column in _VALUES)
+    values = ", ".join(
+        f"{span} ->> '{column}' AS {column}" for column in _VALUES if f"AS {column}" not in ids
+    )
     return f"""CREATE VIEW {name} AS
 SELECT {ids}, {values},
   {span} -> 'attributes' AS attributes, {span} -> 'events' AS events
@@ -59,8 +69,7 @@ VIEWS = {
     ),
     "replay_spans": _view(
         "replay_spans",
-        "replays.id AS replay_id, exchanges.id AS exchange_id,"
-        " replays.replayed_at AS ended_at, replays.duration_ms AS duration_ms",
+        "replays.id AS replay_id, exchanges.id AS exchange_id, replays.duration_ms AS duration_ms",
         "replays.replayed_at, replays.duration_ms, replays.traceparent",
         "replays JOIN exchanges ON exchanges.id = replays.exchange_id",
         "replays.result = 'hit' AND replays.duration_ms IS NOT NULL",
@@ -108,6 +117,7 @@ def _span(
         )
     span = span_of(exchange, playing)
     return {
+        "started_at": rows.to_timestamp(playing.started_at if playing else exchange.started_at),
         "trace_id": span.trace_id,
         "span_id": span.span_id,
         "parent_span_id": span.parent_span_id,

@@ -117,7 +117,7 @@ def test_a_replay_has_a_span_of_its_own(tmp_path: Path) -> None:
 
     (live,), (first, second) = spans(path), spans(path, "replay_spans")
     assert live["attributes"]["replayproxy.replayed"] is False
-    assert first["ended_at"] == "2026-09-01T13:00:00.124956Z"
+    assert first["started_at"] == "2026-09-01T13:00:00.123456Z"
     assert (first["duration_ms"], first["attributes"]["replayproxy.replayed"]) == (1.5, True)
     assert len({span["span_id"] for span in (live, first, second)}) == 3
 
