@@ -19,6 +19,7 @@ from markupsafe import Markup
 from replayproxy.dashboard import (
     cells,
     formats,
+    pages,
     problems,
     sql_guard,
     templating,
@@ -27,11 +28,11 @@ from replayproxy.dashboard.charts import Charts, Rows, read_specs
 from replayproxy.dashboard.exchange_routes import ExchangeRoutes, specs_in
 from replayproxy.dashboard.named_sql import read_queries
 from replayproxy.dashboard.overview import RANGES, Asked, Span, read_overview
+from replayproxy.dashboard.pages import HOME
 from replayproxy.dashboard.static import read_static
 from replayproxy.dashboard.web_guard import App, WebGuard
 
 FOLDER = Path(__file__).resolve().parent.parent
-HOME = "/-/replayproxy"
 
 logger = logging.getLogger("replayproxy.dashboard")
 queries = read_queries(FOLDER / "queries")
@@ -72,7 +73,7 @@ async def startup(datasette: Any) -> None:
     """Start the chart engine; in Datasette 1.0, bring the named queries."""
     charts.warm_up()
     if hasattr(datasette, "add_query"):
-        name = (await _database(datasette)).name
+        name = (await pages.database(datasette)).name
         for query in queries.values():
             await datasette.add_query(
                 name,
@@ -89,7 +90,7 @@ def canned_queries(datasette: Any, database: str) -> Any:
     """The named queries, for Datasette 0.65."""
 
     async def named() -> dict[str, dict[str, str]]:
-        if database != (await _database(datasette)).name:
+        if database != (await pages.database(datasette)).name:
             return {}
         return {
             query.name: {
@@ -121,7 +122,7 @@ def handle_exception(
             )
         if request.path.endswith(".json"):
             return Response.json(problem.as_json(), status=problem.status)
-        return await _page(datasette, request, "problem", problem.status, problem=problem)
+        return await pages.page(datasette, request, "problem", problem.status, problem=problem)
 
     yield
     return [answer]
@@ -130,13 +131,13 @@ def handle_exception(
 @hookimpl
 def extra_css_urls(datasette: Any) -> list[str]:
     """Our style, on every page."""
-    return [_static_url(datasette, "replayproxy.css")]
+    return [pages.static_url(datasette, static, "replayproxy.css")]
 
 
 @hookimpl
 def extra_js_urls(datasette: Any) -> list[dict[str, Any]]:
     """Tooltips and the model menu."""
-    return [{"url": _static_url(datasette, "replayproxy.js"), "module": True}]
+    return [{"url": pages.static_url(datasette, static, "replayproxy.js"), "module": True}]
 
 
 @hookimpl
@@ -159,8 +160,8 @@ def register_routes() -> list[tuple[str, Callable[..., Awaitable[Any]]]]:
         home=HOME,
         charts=charts,
         specs=specs_in(FOLDER / "charts" / "exchange"),
-        database=_database,
-        page=_page,
+        database=pages.database,
+        page=pages.page,
     )
     return [
         *of_exchanges.routes(),
@@ -177,7 +178,7 @@ async def to_overview(datasette: Any) -> Any:
 
 async def show_overview(datasette: Any, request: Any) -> Any:
     """Cost, exchanges and latency of a range of time."""
-    database = await _database(datasette)
+    database = await pages.database(datasette)
 
     async def run(name: str, parameters: Mapping[str, str]) -> Rows:
         found = await database.execute(queries[name].sql, parameters)
@@ -185,14 +186,14 @@ async def show_overview(datasette: Any, request: Any) -> Any:
 
     (span,) = await run("span", {})
     if span["first"] is None:
-        return await _page(datasette, request, "empty", path=database.path)
+        return await pages.page(datasette, request, "empty", path=database.path)
     now = datetime.now(UTC)
     first, last = (datetime.fromisoformat(span[name]) for name in ("first", "last"))
     args = {name: request.args.get(name) or "" for name in ("range", "model")}
     asked = Asked.read(args, Span(first, last), now)
     exchanges_url = datasette.urls.table(database.name, "exchanges")
     page = await read_overview(asked, run, overview_specs, charts, exchanges_url=exchanges_url)
-    return await _page(
+    return await pages.page(
         datasette,
         request,
         "overview",
@@ -214,26 +215,3 @@ async def send_static(request: Any) -> Any:
         raise NotFound("There is no such file.")
     headers = {"cache-control": "max-age=31536000, immutable"}
     return Response(file.text, headers=headers, content_type=f"{file.content_type}; charset=utf-8")
-
-
-# -- between the two -------------------------------------------------------------------------------
-
-
-def _static_url(datasette: Any, name: str) -> str:
-    return str(datasette.urls.path(f"{HOME}/static/{name}?{static[name].version}"))
-
-
-async def _database(datasette: Any, name: str = "") -> Any:
-    """The first database that replayproxy wrote, or the one of that name."""
-    for database in datasette.databases.values():
-        is_asked_for = name in {"", database.name} and database.path
-        if is_asked_for and await database.execute_fn(sql_guard.is_ours):
-            return database
-    raise NotFound("No replayproxy database is open here.")
-
-
-async def _page(datasette: Any, request: Any, name: str, status: int = 200, **context: Any) -> Any:
-    html = await datasette.render_template(
-        f"replayproxy_{name}.html", {**context, "is_ours": True}, request=request
-    )
-    return Response.html(html, status=status, headers={"cache-control": "no-store"})

@@ -38,10 +38,3 @@ function show(event) {
 document.addEventListener("pointermove", show);
 document.addEventListener("focusin", show);
 document.addEventListener("focusout", () => { tip.hidden = true; });
-
-// An exchange that is still streaming: look again, but only while somebody watches.
-if (document.querySelector("[data-reloads]")) {
-  setInterval(() => {
-    if (!document.hidden) location.reload();
-  }, 3000);
-}

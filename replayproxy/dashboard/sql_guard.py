@@ -10,11 +10,13 @@ from replayproxy.dashboard import sql_functions
 from replayproxy.store.connection import BUSY_TIMEOUT_S
 from replayproxy.store.migrations import APPLICATION_ID
 
-SECRET_TABLES = frozenset({"settings"})
-"""Nothing of these can be read: `settings` has the key of the fingerprints."""
+SECRET_TABLES = frozenset({"settings", "search", "search_docs", "search_once"})
+"""Nothing of these can be read: the key of the fingerprints, words of prompts and answers."""
 
-SECRET_COLUMNS = frozenset({("bodies", "data"), ("journal", "data")})
-"""Bodies are shown on an exchange's page, and nowhere by accident."""
+SECRET_COLUMNS = frozenset(
+    {("bodies", "data"), ("journal", "data"), ("search_data", "block"), ("search_idx", "term")}
+)
+"""Bodies and their words are shown on an exchange's page and by search, and nowhere by accident."""
 
 _READING = frozenset(
     {
@@ -26,9 +28,9 @@ _READING = frozenset(
 )
 _PRAGMAS = frozenset(
     {
-        "application_id", "database_list", "foreign_key_list", "function_list", "index_info",
-        "index_list", "index_xinfo", "recursive_triggers", "schema_version", "table_info",
-        "table_list", "table_xinfo",
+        "application_id", "data_version", "database_list", "foreign_key_list", "function_list",
+        "index_info", "index_list", "index_xinfo", "recursive_triggers", "schema_version",
+        "table_info", "table_list", "table_xinfo",
     }
 )  # fmt: skip
 
@@ -57,6 +59,9 @@ def authorize(
         secret = table in SECRET_TABLES or (table, column) in SECRET_COLUMNS
         return sqlite3.SQLITE_IGNORE if secret else sqlite3.SQLITE_OK
     if action in _READING:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_UPDATE and first == "sqlite_master":
+        # asked when a virtual table is opened; a statement that does it is refused by SQLite
         return sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_PRAGMA and (first or "").lower() in _PRAGMAS:
         setting = second is not None and first in {"application_id", "schema_version"}

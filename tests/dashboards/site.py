@@ -37,8 +37,21 @@ TABLES = (
     "match_keys",
     "match_rules",
     "replays",
+    "search_position",
+    "search_queue",
     "_sqlite_migrations",
 )
+CLOSED_TABLES = (
+    "settings",
+    "search",
+    "search_data",
+    "search_idx",
+    "search_docsize",
+    "search_config",
+    "search_docs",
+    "search_once",
+)
+"""Nobody may look at these."""
 VIEWS = (
     "chunks",
     "cost_by_day",

@@ -10,10 +10,12 @@ import pytest
 
 from replayproxy.dashboard import build, sql_guard
 from replayproxy.errors import DatabaseError
+from replayproxy.store import search
 from tests.dashboards.sample import Said, varied, write
-from tests.dashboards.site import HOME, QUERY_NAMES, TABLES, VIEWS, Site, site
+from tests.dashboards.site import CLOSED_TABLES, HOME, QUERY_NAMES, TABLES, VIEWS, Site, site
 
-SECRET_PROMPT = "a-prompt-nobody-else-may-read"
+SECRET_WORD = "xylographer"
+SECRET_PROMPT = f"a-prompt-nobody-else-may-read, {SECRET_WORD}"
 EVERYWHERE = ("", ".json", ".csv", ".json?_shape=array", ".json?_shape=arrays", ".csv?_stream=1")
 
 
@@ -21,7 +23,9 @@ EVERYWHERE = ("", ".json", ".csv", ".json?_shape=array", ".json?_shape=arrays", 
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     asked = {"model": "m", "messages": [{"role": "user", "content": SECRET_PROMPT}]}
     folder = tmp_path_factory.mktemp("safety")
-    return write(folder / "a.db", Said(request=asked), *varied())
+    path = write(folder / "a.db", Said(request=asked), *varied())
+    search.catch_up(path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +110,11 @@ def test_the_fingerprint_key_and_the_bodies_are_on_no_page_of_datasettes(
     opened: Site, path: Path
 ) -> None:
     key = fingerprint_key(path)
-    secrets = (SECRET_PROMPT, key.hex(), key.decode("latin-1"), "KLUv_", "\x28\xb5\x2f\xfd")
-    names = (*TABLES, *VIEWS, *QUERY_NAMES)
+    secrets = (SECRET_WORD, key.hex(), key.decode("latin-1"), "KLUv_", "\x28\xb5\x2f\xfd")
+    names = (*TABLES, *VIEWS, *QUERY_NAMES, *CLOSED_TABLES)
     urls = [f"/replayproxy/{name}{suffix}" for name in names for suffix in EVERYWHERE]
+    urls += [f"/replayproxy/search.json?search__exact={SECRET_WORD}&_shape=array"]
+    urls += [f"/replayproxy/exchanges.json?_search={SECRET_WORD}&_shape=array"]
     urls += [
         "/replayproxy/settings/fingerprint_key",
         "/replayproxy/settings/fingerprint_key.json",
@@ -133,6 +139,14 @@ def test_the_fingerprint_key_and_the_bodies_are_on_no_page_of_datasettes(
             assert secret.encode("latin-1") not in response.content, url
 
 
+def test_words_are_not_guessed_through_the_index(opened: Site) -> None:
+    for name in CLOSED_TABLES:
+        for suffix in EVERYWHERE:
+            assert opened.get(f"/replayproxy/{name}{suffix}").status_code == 403, name
+    guess = f"/replayproxy/exchanges.json?_search={SECRET_WORD}&_shape=array"
+    assert opened.get(guess).json() == opened.get(guess.replace("xylo", "no")).json()
+
+
 def test_secret_columns_hold_nothing_whatever_asks_for_them(opened: Site) -> None:
     (row, *_) = opened.get("/replayproxy/bodies.json?_shape=array").json()
 
@@ -146,6 +160,11 @@ def test_secret_columns_hold_nothing_whatever_asks_for_them(opened: Site) -> Non
     ("sql", "answer"),
     [
         ("SELECT value FROM settings", [(None,)]),
+        ("SELECT max(block) FROM search_data", [(None,)]),
+        ("SELECT max(term) FROM search_idx", [(None,)]),
+        ("SELECT max(length(prompt)), max(length(answer)) FROM search_docs", [(None, None)]),
+        ("SELECT count(hash) FROM search_once", [(0,)]),
+        ("SELECT count(prompt) FROM search", [(0,)]),
         ("SELECT count(value) FROM main.settings AS s", [(0,)]),
         ("SELECT max(length(data)) FROM bodies", [(None,)]),
         ("SELECT d FROM (SELECT DATA AS d FROM Bodies) LIMIT 1", [(None,)]),
@@ -167,12 +186,28 @@ def test_the_authorizer_holds_for_any_statement(
         connection.close()
 
 
+@pytest.mark.parametrize("word", [SECRET_WORD, "xylo*", "nobody AND else"])
+def test_the_authorizer_lets_nobody_match_words(path: Path, word: str) -> None:
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT 1 FROM search WHERE search MATCH ?", [word]).fetchall()
+    sql_guard.prepare(connection)
+    try:
+        found = connection.execute("SELECT rowid FROM search WHERE search MATCH ?", [word])
+        assert found.fetchall() == []
+    except sqlite3.DatabaseError:
+        pass  # as good
+    finally:
+        connection.close()
+
+
 @pytest.mark.parametrize(
     "sql",
     [
         "ATTACH DATABASE ':memory:' AS other",
         "INSERT INTO exchanges (id) VALUES (1)",
         "UPDATE settings SET value = x'00'",
+        "UPDATE sqlite_master SET sql = ''",
+        "ALTER TABLE exchanges RENAME TO others",
         "DELETE FROM exchanges",
         "DROP TABLE exchanges",
         "CREATE TEMP TABLE t (x)",
@@ -182,6 +217,14 @@ def test_the_authorizer_holds_for_any_statement(
         "PRAGMA application_id = 1",
         "PRAGMA journal_mode = DELETE",
         "VACUUM INTO '/tmp/never'",
+        "SELECT load_extension('never')",
+        "INSERT INTO search (search) VALUES ('optimize')",
+        "CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, search, instance)",
+        "DELETE FROM search_docs",
+        "PRAGMA trusted_schema = OFF",
+        "DETACH DATABASE main",
+        "REINDEX",
+        "ANALYZE",
     ],
 )
 def test_the_authorizer_refuses_all_but_reading(path: Path, sql: str) -> None:
