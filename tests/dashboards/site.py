@@ -9,23 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from replayproxy.dashboard import build
+from replayproxy.shipped import dashboards_path
+from replayproxy.store import views
 
 HOME = "/-/replayproxy"
-QUERY_NAMES = (
-    "by_model",
-    "latency",
-    "latest_errors",
-    "latest_misses",
-    "model_choices",
-    "over_time",
-    "replay_counts",
-    "slowest",
-    "span",
-    "totals",
-    "ttft_distribution",
-    "ttft_over_time",
-    "ttft_percentiles",
-)
+QUERY_NAMES = tuple(sorted(path.stem for path in (dashboards_path() / "queries").glob("*.sql")))
 TABLES = (
     "exchanges",
     "settings",
@@ -37,6 +25,7 @@ TABLES = (
     "match_keys",
     "match_rules",
     "replays",
+    "spans",
     "search_position",
     "search_queue",
     "_sqlite_migrations",
@@ -52,16 +41,7 @@ CLOSED_TABLES = (
     "search_once",
 )
 """Nobody may look at these."""
-VIEWS = (
-    "chunks",
-    "cost_by_day",
-    "cost_by_day_and_model",
-    "cost_by_model",
-    "cost_by_tag",
-    "latency_by_model",
-    "latency_by_day",
-    "misses",
-)
+VIEWS = tuple(views.VIEWS)
 
 
 class Site:
