@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mitmproxy import addonmanager, ctx, exceptions, http
 
-from replayproxy import config, storing
+from replayproxy import config, health, storing
 from replayproxy.capture import Capture
 from replayproxy.errors import ReplayproxyError
 from replayproxy.flows import ended_by_client, reads_of, to_head, to_request
@@ -106,6 +106,11 @@ class Recorder:
     def request(self, flow: http.HTTPFlow) -> None:
         start_ns = time.monotonic_ns()
         switch = flow.request.headers.pop(SWITCH_HEADER, None)
+        if health.is_health(flow.request.method, flow.request.path):
+            flow.response = http.Response.make(
+                200, health.answer("record"), {"content-type": "application/json"}
+            )
+            return
         if self._writer is None or is_switched_off(switch) or not self._is_recorded(flow.request):
             return
         tape = self._writer.record(

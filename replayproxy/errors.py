@@ -3,6 +3,7 @@
     ReplayproxyError            what, where, what to do next; `exit_code` for the CLI
     |- UsageError               an option or argument makes no sense              (2)
     |  `- MissingExtraError     a feature needs an extra that is not installed    (2)
+    |- CommandError             the user's command cannot be run              (126, 127)
     |- ListenError              the address cannot be listened on                 (1)
     |- ReplayMiss               a request has no recorded answer (left)           (1)
     |  `- NotRecorded           nothing was recorded that answers it              (1)
@@ -41,6 +42,21 @@ class MissingExtraError(UsageError):
             f"Install it with: pipx install --force 'replayproxy[all]'  "
             f"(or: pip install 'replayproxy[{extra}]')"
         )
+
+
+class CommandError(ReplayproxyError):
+    """The command that was to be run is not there, or cannot be run. Exit codes are the shell's."""
+
+    def __init__(self, *, name: str, exists: bool) -> None:
+        self.name = name
+        self.exit_code = 126 if exists else 127
+        if exists:
+            why = "cannot be run. Is it a program, and may you run it (chmod +x)?"
+        elif name.startswith("-"):
+            why = "was not found: the command comes last, our options before it"
+        else:
+            why = "was not found. Is it on PATH? One in this folder is ./" + name.lstrip("./")
+        super().__init__(f"the command {name!r} {why}")
 
 
 class ListenError(ReplayproxyError):

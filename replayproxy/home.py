@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from replayproxy.certificates import Authority
 
 
+CA_FOLDER_VARIABLE = "REPLAYPROXY_CA_FOLDER"
+
+
 def home() -> Path:
     """The folder; it is made if need be."""
     named = os.environ.get("REPLAYPROXY_HOME")
@@ -17,9 +20,15 @@ def home() -> Path:
     return path
 
 
+def ca_folder() -> Path:
+    """Where the authority is: our own folder, or one that was named, such as `~/.mitmproxy`."""
+    named = os.environ.get(CA_FOLDER_VARIABLE)
+    return Path(named).expanduser() if named else home()
+
+
 def ca_file() -> Path:
     """The certificate that intercepted clients have to trust; made by the first who needs it."""
-    return home() / "mitmproxy-ca-cert.pem"
+    return ca_folder() / "mitmproxy-ca-cert.pem"
 
 
 def authority() -> "Authority | None":
@@ -32,4 +41,4 @@ def authority() -> "Authority | None":
         return None
     from replayproxy.certificates import Authority
 
-    return Authority(home())
+    return Authority(ca_folder())

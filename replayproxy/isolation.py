@@ -9,7 +9,9 @@ from dataclasses import replace
 from replayproxy.model import Request, header
 
 HEADER = "x-replayproxy-session"
-PATH = "/_replayproxy/session/"
+OURS = "/_replayproxy/"
+"""What paths begin with that are for us, and for no upstream."""
+PATH = f"{OURS}session/"
 
 
 def split_token(request: Request) -> tuple[str, Request]:

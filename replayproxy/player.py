@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 from typing import Protocol as Interface
 
-from replayproxy import isolation, reply
+from replayproxy import health, isolation, reply
 from replayproxy.errors import NotRecorded, ReplayMiss
 from replayproxy.explaining import Explanation
 from replayproxy.matching import Miss
@@ -108,6 +108,8 @@ class Player:
             return self.refuse(NO_CERTIFICATES, status=501)
         if (header(request.headers, "upgrade") or "").lower() == "websocket":
             return self.refuse(NO_WEBSOCKET, status=501)
+        if health.is_health(request.method, request.path):
+            return reply.of_ours(request, health.answer("replay"), keep_alive=keep_alive)
         try:
             token, meant = isolation.split_token(request)
             try:

@@ -97,12 +97,20 @@ def problem(
 ) -> Reply:
     """An error of ours, in the shape that the clients of the request's API show."""
     error = detect(request.method, request.path).error_body(message=message, code=code)
-    body = json.dumps(error).encode()
+    more: Headers = ((MARK, mark), ("x-should-retry", "false"))
+    return of_ours(
+        request, json.dumps(error).encode(), status=status, more=more, keep_alive=keep_alive
+    )
+
+
+def of_ours(
+    request: Request, body: bytes, *, status: int = 200, more: Headers = (), keep_alive: bool
+) -> Reply:
+    """JSON that no upstream has said."""
     headers: Headers = (
         ("content-type", "application/json"),
         ("content-length", str(len(body))),
-        (MARK, mark),
-        ("x-should-retry", "false"),
+        *more,
     )
     data = _head(status, HTTPStatus(status).phrase, headers, keep_alive=keep_alive)
     if request.method != "HEAD":

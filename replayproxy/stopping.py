@@ -2,19 +2,31 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from types import FrameType
+
+_NUMBERS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 class StopSignals:
-    """`asked` is set by the first signal, `urged` by a second. Make it in a running event loop."""
+    """`asked` is set by the first signal, `urged` by a second. Make it in a running event loop.
+
+    Attributes:
+        listeners: are told the number of each signal.
+    """
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.urged = asyncio.Event()
+        self.listeners: list[Callable[[int], None]] = []
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _NUMBERS:
+            if signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup, or a shell that runs us behind its back
             try:
-                loop.add_signal_handler(number, self._received)
+                loop.add_signal_handler(number, self._received, number)
             except NotImplementedError:  # Windows
                 signal.signal(number, self._from_handler(loop))
 
@@ -25,11 +37,13 @@ class StopSignals:
         for wait in waits:
             wait.cancel()
 
-    def _received(self) -> None:
+    def _received(self, number: int) -> None:
+        for listener in self.listeners:
+            listener(number)
         (self.urged if self.asked.is_set() else self.asked).set()
 
     def _from_handler(self, loop: asyncio.AbstractEventLoop):  # type: ignore[no-untyped-def]
         def handler(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self._received)
+            loop.call_soon_threadsafe(self._received, number)
 
         return handler

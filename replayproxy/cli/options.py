@@ -84,13 +84,13 @@ upstream_ca_option = click.option(
 )
 
 
-def listen_option(default: str) -> Decorator:
+def listen_option(default: str | None, *, shown: str | bool = True) -> Decorator:
     """`--listen HOST:PORT`, given to the command as a pair."""
     return click.option(
         "--listen",
         type=_Address(),
         default=default,
         metavar="HOST:PORT",
-        show_default=True,
+        show_default=shown,
         help="Where to listen; port 0 picks a free one.",
     )

@@ -4,19 +4,19 @@ import gc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from replayproxy.address import Upstream, parse_upstream, url_of
-from replayproxy.cli import serving
+from replayproxy.cli import running, serving
 from replayproxy.cli.extras import require
 from replayproxy.cli.options import (
     cassette_option,
     db_option,
     estimate_usage_option,
-    listen_option,
     no_bodies_option,
     otel_cache_write_option,
     prices_option,
@@ -29,7 +29,7 @@ from replayproxy.cli.replacing import Replacement
 from replayproxy.cli.rules import Age, PruneOptions, prune_options
 from replayproxy.cli.text import byte_count, count, dollars, plural, say
 from replayproxy.errors import UsageError
-from replayproxy.home import home
+from replayproxy.home import ca_folder
 from replayproxy.key_shapes import KeyTally
 from replayproxy.model import Exchange, Outcome
 from replayproxy.pricing import PriceFile
@@ -37,10 +37,10 @@ from replayproxy.recording import Policy
 from replayproxy.traffic import records_matching
 
 
-@click.command()
+@click.command(context_settings=running.CONTEXT)
 @db_option
 @cassette_option
-@listen_option("127.0.0.1:8080")
+@running.run_options
 @click.option(
     "--upstream",
     metavar="URL",
@@ -74,6 +74,7 @@ def record(
     *,
     db: Path,
     cassette: str,
+    run: running.Run,
     listen: tuple[str, int],
     upstream: str | None,
     upstream_ca: Path | None,
@@ -91,22 +92,30 @@ def record(
     prune_max_size: int | None,
     expose: bool,
 ) -> None:
-    """Record LLM traffic into a SQLite file.
+    """Record LLM traffic into a SQLite file: of a COMMAND, or of whoever comes.
 
-    The traffic is not changed, delayed or held up, whatever becomes of the
-    recording. Ctrl-C ends it; the exit code is 1 if something was not recorded.
+    A COMMAND runs as it does without us, with proxy variables and our certificate
+    authority set (with --upstream: base URLs); its exit code is ours. The traffic is
+    not changed, delayed or held up, whatever becomes of the recording. Without a
+    COMMAND Ctrl-C ends it. The exit code is 1 if something was not recorded, though
+    the COMMAND did well.
+
     The --prune options are about exchanges of the same cassette only, and so is
     --rerecord: the old ones stay if the run is killed, recorded no good answer, or
     lost an exchange (exit code 1).
 
     \b
-    A client with a base URL:
+    Examples:
+      replayproxy record -- ./app --its-own options
+      replayproxy record --cassette tests --rerecord -- pytest
+      replayproxy record --upstream https://api.aigateway.sh -- ./app
+    \b
+    Around clients that run elsewhere:
       replayproxy record --upstream https://api.aigateway.sh
       OPENAI_BASE_URL=http://127.0.0.1:8080/v1 ./app
-    Any other client, through its proxy variable:
+    \b
       replayproxy record
-      HTTPS_PROXY=http://127.0.0.1:8080 \\
-        SSL_CERT_FILE=~/.replayproxy/mitmproxy-ca-cert.pem ./app
+      eval "$(replayproxy env)"; ./app
     """
     require("mitmproxy", feature="replayproxy record", extra="proxy")
     if rerecord and no_bodies:
@@ -115,10 +124,12 @@ def record(
             "Leave one of the two out."
         )
     serving.check_exposure(listen[0], expose=expose)
-    all_is_well = serving.run(
+    run.check(needs_url=upstream is None)
+    exit_code = serving.run(
         _record(
             db=db,
             cassette=cassette,
+            run=run,
             listen=listen,
             upstream=parse_upstream(upstream) if upstream else None,
             upstream_ca=upstream_ca,
@@ -140,13 +151,14 @@ def record(
             ),
         )
     )
-    raise SystemExit(0 if all_is_well else 1)
+    raise SystemExit(exit_code)
 
 
 async def _record(
     *,
     db: Path,
     cassette: str,
+    run: running.Run,
     listen: tuple[str, int],
     upstream: Upstream | None,
     upstream_ca: Path | None,
@@ -158,8 +170,8 @@ async def _record(
     prices: PriceFile | None,
     otel_cache_write: str,
     pruning: PruneOptions,
-) -> bool:
-    """Serve until told to stop; False if an exchange was lost, or the cassette not replaced."""
+) -> int:
+    """Serve until told to stop, or while a command runs; the exit code."""
     from replayproxy import proxy, storing
     from replayproxy.stopping import StopSignals
     from replayproxy.store import Upkeep
@@ -186,13 +198,23 @@ async def _record(
             host=listen[0],
             port=listen[1],
             settings={},
-            confdir=home(),
+            confdir=ca_folder(),
             expose=expose,
             upstream_ca=upstream_ca,
         ) as server:
             _settle()
-            _introduce(db, listen[0], server.port, upstream)
-            await stop.asked.wait()
+            address = (listen[0], server.port)
+            ready = running.ready_to(
+                "record",
+                address,
+                tunnels=upstream is None,
+                db=db,
+                cassette=cassette,
+                upstream=upstream,
+            )
+            code = await running.until_over(
+                run, ready, stop, introduce=partial(_introduce, db, *address, upstream)
+            )
             await server.stop_accepting()
             await stop.drained(recorder.idle, grace_s=grace_s)
     if writer.keys.exchanges:
@@ -200,11 +222,14 @@ async def _record(
     if upkeep and upkeep.exchanges:
         freed = byte_count(upkeep.bytes_freed)
         say(f"pruned {plural(upkeep.exchanges, 'exchange')}; {freed} given back")
-    say(total.summary(db, writer.recorded, writer.not_recorded))
+    if run.command and not writer.recorded and not writer.not_recorded:
+        running.say_nothing_came(run)
+    else:
+        say(total.summary(db, writer.recorded, writer.not_recorded))
     replaced = replacement is None or replacement.finish(
         good=total.good, not_recorded=writer.not_recorded
     )
-    return replaced and not writer.not_recorded
+    return code or (0 if replaced and not writer.not_recorded else 1)
 
 
 def _settle() -> None:

@@ -2,19 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
 
 from replayproxy.address import Upstream, parse_upstream, url_of
-from replayproxy.cli import serving
+from replayproxy.cli import running, serving
 from replayproxy.cli.extras import require
 from replayproxy.cli.options import (
     cassette_option,
     db_option,
     ignore_option,
     jitter_option,
-    listen_option,
     match_on_option,
     max_gap_option,
     no_replay_log_option,
@@ -28,7 +28,7 @@ from replayproxy.cli.options import (
 from replayproxy.cli.progress import progress
 from replayproxy.cli.text import plural, say
 from replayproxy.errors import UsageError
-from replayproxy.home import authority, home
+from replayproxy.home import authority, ca_folder
 from replayproxy.matching import MatchRules
 from replayproxy.playback import Pace, Repeat, parse_pace
 from replayproxy.player import Forward, Played
@@ -38,10 +38,10 @@ from replayproxy.settings_file import match_rules
 from replayproxy.store import Writer
 
 
-@click.command()
+@click.command(context_settings=running.CONTEXT)
 @db_option
 @cassette_option
-@listen_option("127.0.0.1:8080")
+@running.run_options
 @click.option(
     "--upstream",
     metavar="URL",
@@ -72,6 +72,7 @@ def replay(
     *,
     db: Path,
     cassette: str,
+    run: running.Run,
     listen: tuple[str, int],
     upstream: str | None,
     on_miss: str,
@@ -92,13 +93,19 @@ def replay(
 
     A request that was not recorded gets a 404 that names the closest recording
     and where it differs. No connection upstream is made, unless --on-miss asks
-    for it.
+    for it. A COMMAND runs as it does without us, with proxy variables and our
+    certificate authority set (with --base-url: base URLs), and placeholders for keys
+    that are not set; its exit code is ours, or 1 if it did well with a miss.
 
     \b
-    replayproxy replay
-    OPENAI_BASE_URL=http://127.0.0.1:8080/v1 ./app
-    HTTPS_PROXY=http://127.0.0.1:8080 \\
-      SSL_CERT_FILE=~/.replayproxy/mitmproxy-ca-cert.pem ./app
+    Examples:
+      replayproxy replay -- ./app --its-own options
+      replayproxy replay --speed instant --base-url -- pytest
+    \b
+    Around clients that run elsewhere:
+      replayproxy replay
+      OPENAI_BASE_URL=http://127.0.0.1:8080/v1 ./app
+      eval "$(replayproxy env)"; ./app
     \b
     Record only what is new:
       replayproxy replay --on-miss record --upstream https://api.aigateway.sh
@@ -108,10 +115,14 @@ def replay(
         require("mitmproxy", feature=f"replayproxy replay --on-miss {on_miss}", extra="proxy")
     elif upstream_ca:
         raise UsageError("--upstream-ca is for upstreams, and a replay without --on-miss has none.")
-    serving.run(
+    run.check()
+    if run.command and not run.by_base_url:
+        require("mitmproxy", feature="replay -- COMMAND without --base-url", extra="proxy")
+    exit_code = serving.run(
         _replay(
             db=db,
             cassette=cassette,
+            run=run,
             listen=listen,
             upstream=parse_upstream(upstream) if upstream else None,
             on_miss=on_miss,
@@ -124,12 +135,14 @@ def replay(
             otel_cache_write=otel_cache_write,
         )
     )
+    raise SystemExit(exit_code)
 
 
 async def _replay(
     *,
     db: Path,
     cassette: str,
+    run: running.Run,
     listen: tuple[str, int],
     upstream: Upstream | None,
     on_miss: str,
@@ -140,7 +153,8 @@ async def _replay(
     rules: MatchRules,
     keep_log: bool,
     otel_cache_write: str,
-) -> None:
+) -> int:
+    """Serve until told to stop, or while a command runs; the exit code."""
     from replayproxy import replaying, storing
     from replayproxy.origin import Origin
     from replayproxy.stopping import StopSignals
@@ -178,25 +192,40 @@ async def _replay(
         origin = Origin(player, certificates=certificates)
         port = await origin.start(*listen)
         stack.push_async_callback(origin.close)
-        _introduce(db, listen[0], port, upstream, tunnels=certificates is not None)
-        await stop.asked.wait()
-    say(tally.summary(by_rules=session.normalized))
+        address = (listen[0], port)
+        tunnels = certificates is not None
+        ready = running.ready_to(
+            "replay", address, tunnels=tunnels, db=db, cassette=cassette, upstream=upstream
+        )
+        introduce = partial(_introduce, db, *address, upstream, tunnels=tunnels)
+        code = await running.until_over(run, ready, stop, introduce=introduce)
+    if run.command and not tally.asked:
+        running.say_nothing_came(run)
+    else:
+        say(tally.summary(by_rules=session.normalized))
+    return code or (1 if run.command and tally.misses else 0)
 
 
 class _Tally:
-    """What became of the requests, for the last line."""
+    """What became of the requests, for the last line.
+
+    Attributes:
+        asked: how many there were.
+        misses: those that nothing answered.
+    """
 
     def __init__(self) -> None:
-        self._hits = self._misses = 0
+        self.asked = self.misses = self._hits = 0
         self._passed_on: dict[str, int] = {}
 
     def add(self, played: Played) -> None:
+        self.asked += 1
         if played.hit:
             self._hits += 1
         elif played.passed_on:
             self._passed_on[played.passed_on] = self._passed_on.get(played.passed_on, 0) + 1
         elif played.miss:
-            self._misses += 1
+            self.misses += 1
             say(f"miss: {played.message}")
 
     def summary(self, *, by_rules: int) -> str:
@@ -206,7 +235,7 @@ class _Tally:
         passed_on = (
             f"{plural(number, 'miss', 'misses')} {how}" for how, number in self._passed_on.items()
         )
-        missed = () if self._passed_on and not self._misses else (self._misses,)
+        missed = () if self._passed_on and not self.misses else (self.misses,)
         misses = (plural(number, "miss", "misses") for number in missed)
         return ", ".join((replayed, *passed_on, *misses))
 
@@ -234,7 +263,7 @@ async def _live(
             host="127.0.0.1",
             port=0,
             settings={},
-            confdir=home(),
+            confdir=ca_folder(),
             upstream_ca=upstream_ca,
         ) as server:
             yield Forwarder(

@@ -19,6 +19,8 @@ from replayproxy.store.statistics import Statistics, statistics
 _EXACT_KEY = f"""(SELECT key FROM match_keys WHERE exchange_id = exchanges.id
   AND key LIKE '{EXACT_PREFIX}%') AS match_key"""
 
+_NEWEST = 1_000
+
 
 class Store:
     """A database, read-only. Use as a context manager, or `close()`.
@@ -158,6 +160,17 @@ class Store:
         """Totals of what started since then, by one of `statistics.DIMENSIONS`."""
         with as_database_error(self.path), self._one_state():
             return statistics(self._connection, by=by, since=since, cassette=cassette)
+
+    def asked(self, *, cassette: str) -> list[tuple[str, str]]:
+        """Host and path of the cassette's newest exchanges, each pair once, the commonest first."""
+        with as_database_error(self.path):
+            found = self._connection.execute(
+                """SELECT host, path FROM (
+                  SELECT host, path FROM exchanges WHERE cassette = ? ORDER BY id DESC LIMIT ?
+                ) GROUP BY host, path ORDER BY count(*) DESC, host, path""",
+                [cassette, _NEWEST],
+            )
+            return [(str(host), str(path)) for host, path in found]
 
     def cassettes(self) -> list[str]:
         """The names of all cassettes."""

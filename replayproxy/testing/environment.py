@@ -5,15 +5,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from replayproxy.environment import PLACEHOLDER_KEY, more_base_urls
 from replayproxy.testing.settings import NamedUpstream
 
-PLACEHOLDER_KEY = "sk-replayproxy"
-"""What clients get as their key when nothing live is asked."""
-
-_MORE_URLS = {
-    "openai": ("OPENAI_API_BASE",),  # older SDKs, LiteLLM
-    "gemini": ("GOOGLE_GEMINI_BASE_URL",),
-}
+_MORE_URLS = {"gemini": ("GOOGLE_GEMINI_BASE_URL",)}
 _MORE_KEYS = {"gemini": ("GOOGLE_API_KEY",)}
 _LOOPBACK = "127.0.0.1,localhost"
 
@@ -39,7 +34,9 @@ def variables(
     found: dict[str, str] = {}
     for name, url in urls.items():
         start = _start(name)
-        found |= dict.fromkeys((f"{start}_BASE_URL", *_MORE_URLS.get(name, ())), url)
+        variable = f"{start}_BASE_URL"
+        more = (*more_base_urls(variable), *_MORE_URLS.get(name, ()))
+        found |= dict.fromkeys((variable, *more), url)
         for key in (f"{start}_API_KEY", *_MORE_KEYS.get(name, ())):
             if not live or not inherited.get(key):  # clients want one, even where servers don't
                 found[key] = PLACEHOLDER_KEY

@@ -9,28 +9,11 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from replayproxy.address import Upstream, bracketed
+from replayproxy.environment import API_KEYS
 from replayproxy.model import Headers, Request, header, without
 from replayproxy.providers import provider_of
 from replayproxy.redaction import is_kept, without_secrets
 
-_VARIABLES = {
-    "aigateway": ("AIGATEWAY_API_KEY",),
-    "anthropic": ("ANTHROPIC_API_KEY",),
-    "azure.ai.inference": ("AZURE_AI_API_KEY", "AZURE_INFERENCE_CREDENTIAL"),
-    "azure.ai.openai": ("AZURE_OPENAI_API_KEY",),
-    "cerebras": ("CEREBRAS_API_KEY",),
-    "cohere": ("CO_API_KEY", "COHERE_API_KEY"),
-    "deepseek": ("DEEPSEEK_API_KEY",),
-    "fireworks": ("FIREWORKS_API_KEY",),
-    "gcp.gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-    "groq": ("GROQ_API_KEY",),
-    "mistral_ai": ("MISTRAL_API_KEY",),
-    "openai": ("OPENAI_API_KEY",),
-    "openrouter": ("OPENROUTER_API_KEY",),
-    "perplexity": ("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
-    "together": ("TOGETHER_API_KEY",),
-    "x_ai": ("XAI_API_KEY",),
-}
 _BASE_URLS = {"ANTHROPIC_BASE_URL": "ANTHROPIC_API_KEY", "OPENAI_BASE_URL": "OPENAI_API_KEY"}
 
 _CREDENTIALS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
@@ -134,10 +117,10 @@ class Credentials:
             for base_url, variable in _BASE_URLS.items()
             if urlsplit(self.environ.get(base_url, "")).hostname == host
         )
-        return (*_VARIABLES.get(provider_of(host) or "", ()), *of_clients)
+        return (*API_KEYS.get(provider_of(host) or "", ()), *of_clients)
 
     def _secrets(self) -> list[str]:
-        names = {name for names in _VARIABLES.values() for name in names}
+        names = {name for names in API_KEYS.values() for name in names}
         found = [self.environ.get(name, "") for name in names]
         for _, value in self.given:
             found += [value, value.rpartition(" ")[2]]

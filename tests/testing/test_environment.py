@@ -5,8 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from replayproxy.environment import PLACEHOLDER_KEY
 from replayproxy.testing.environment import (
-    PLACEHOLDER_KEY,
     api_key,
     applied,
     inherited,

@@ -1,0 +1,309 @@
+"""`record|replay -- COMMAND`: real programs, whose traffic is counted where it ends."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from replayproxy.environment import PLACEHOLDER_KEY
+from tests.end_to_end.commands import COMMAND, PATIENCE_S, environment, listed, run
+from tests.end_to_end.upstream import Received, Script, Upstream, plain, streamed
+
+ASK = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+ANSWER = {
+    "id": "1", "object": "chat.completion", "created": 1, "model": "m",
+    "choices": [{"index": 0, "finish_reason": "stop",
+                 "message": {"role": "assistant", "content": "Hello"}}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+}  # fmt: skip
+EVENTS = [
+    b'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m",'
+    b'"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n' % text
+    for text in (b"Hel", b"lo")
+] + [b"data: [DONE]\n\n"]
+
+SDK = """
+import openai
+with openai.OpenAI(max_retries=0) as client:
+    asked = dict(model="m", messages=[{"role": "user", "content": "Hi"}])
+    print(client.chat.completions.create(**asked).choices[0].message.content, end=" ")
+    for piece in client.chat.completions.create(**asked, stream=True):
+        print(piece.choices[0].delta.content, end="|")
+"""
+SAID = "Hello Hel|lo|"
+
+
+def answer(request: Received) -> Script:
+    if json.loads(request.body).get("stream"):
+        return streamed(EVENTS)
+    return plain(json.dumps(ANSWER).encode())
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream(answer) as running:
+        yield running
+
+
+def curl(url: str) -> list[str]:
+    return ["curl", "-sS", "--fail", "-d", json.dumps(ASK), f"{url}/v1/chat/completions"]
+
+
+def test_a_program_with_an_sdk_is_recorded_and_replayed_through_a_proxy(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    app = ["--", sys.executable, "-c", SDK]
+    there = {"OPENAI_BASE_URL": f"{upstream.origin}/v1", "NO_PROXY": "localhost,127.0.0.1"}
+
+    recorded = run("record", *app, cwd=tmp_path, env={**there, "OPENAI_API_KEY": "sk-1"})
+    live = len(upstream.requests)
+    replayed = run("replay", *app, cwd=tmp_path, env=there)
+
+    assert (recorded.returncode, recorded.stdout) == (0, SAID), recorded.stderr
+    assert (replayed.returncode, replayed.stdout) == (0, SAID), replayed.stderr
+    assert recorded.stderr == "recorded 2 exchanges, 7 tokens into replayproxy.db\n"
+    assert replayed.stderr == "replayed 2 exchanges, 0 misses\n"
+    assert live == len(upstream.requests) == 2
+    assert upstream.requests[0].headers["authorization"] == "Bearer sk-1"
+
+
+def test_a_program_is_led_by_its_base_url_where_an_upstream_is_named(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    app = ["--", sys.executable, "-c", SDK]
+
+    recorded = run(
+        "record", "--upstream", upstream.origin, *app, cwd=tmp_path, env={"OPENAI_API_KEY": "sk-1"}
+    )
+    upstream.stop()
+    replayed = run("replay", "--base-url", *app, cwd=tmp_path)
+
+    assert (recorded.returncode, recorded.stdout) == (0, SAID), recorded.stderr
+    assert (replayed.returncode, replayed.stdout) == (0, SAID), replayed.stderr
+    assert len(upstream.requests) == 2
+
+
+def test_the_path_of_the_base_url_is_the_recorded_one(upstream: Upstream, tmp_path: Path) -> None:
+    origin = f"{upstream.origin}/api/v1"
+    command = 'curl -sS --fail -d "$0" "$OPENAI_BASE_URL/chat/completions"; echo "$OPENAI_API_KEY"'
+    app = ["--", "sh", "-c", command, json.dumps(ASK)]
+
+    recorded = run("record", "--upstream", origin, *app, cwd=tmp_path)
+    replayed = run("replay", "--base-url", *app, cwd=tmp_path)
+
+    assert upstream.requests[0].target == "/api/v1/chat/completions"
+    assert recorded.stdout == json.dumps(ANSWER) + "\n", recorded.stderr
+    assert replayed.stdout == json.dumps(ANSWER) + PLACEHOLDER_KEY + "\n", replayed.stderr
+
+
+def test_a_miss_makes_a_command_that_did_well_a_failure(upstream: Upstream, tmp_path: Path) -> None:
+    run("record", "--", *curl(upstream.origin), cwd=tmp_path)
+    other = ["curl", "-sS", "-d", "{}", f"{upstream.origin}/v1/chat/completions"]
+
+    replayed = run("replay", "--", *other, cwd=tmp_path)
+
+    assert replayed.returncode == 1
+    assert replayed.stderr.splitlines()[-1] == "replayed 0 exchanges, 1 miss"
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("command", ["record", "replay"])
+@pytest.mark.parametrize(
+    ("script", "code"), [("exit 7", 7), ("kill -TERM $$", 143), ("kill -KILL $$", 137)]
+)
+def test_the_exit_code_is_the_commands(
+    command: str, script: str, code: int, upstream: Upstream, tmp_path: Path
+) -> None:
+    run("record", "--", *curl(upstream.origin), cwd=tmp_path)
+
+    assert run(command, "--", "sh", "-c", script, cwd=tmp_path).returncode == code
+
+
+def test_a_command_that_is_not_there_is_told_as_shells_do(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no program")
+
+    missing = run("record", "--", "no-such-program", cwd=tmp_path)
+    unfit = run("record", "--", "./text", cwd=tmp_path)
+
+    assert (missing.returncode, unfit.returncode) == (127, 126)
+    assert missing.stderr.startswith("Error: the command 'no-such-program' was not found.")
+    assert unfit.stderr.startswith("Error: the command './text' cannot be run.")
+    assert not (tmp_path / "replayproxy.db").exists()
+
+
+def test_standard_input_and_output_are_the_commands_own(tmp_path: Path) -> None:
+    said = bytes(range(256))
+
+    ran = subprocess.run(
+        [*COMMAND, "record", "--", "cat"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        input=said,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+
+    assert ran.stdout == said
+    assert ran.stderr.decode() == (
+        "replayproxy: no LLM traffic came through. If there should have been some: "
+        "replayproxy doctor -- cat\n"
+    )
+
+
+def test_what_follows_the_command_is_its_own_even_without_dashes(tmp_path: Path) -> None:
+    assert run("record", "echo", "--help", "--db", "x", cwd=tmp_path).stdout == "--help --db x\n"
+
+
+TRAPS = """
+import signal, subprocess, sys
+count = 0
+def note(number, frame):
+    global count
+    count += 1
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, note)
+waits = "import time; print('child', flush=True); time.sleep(99)"
+child = subprocess.Popen([sys.executable, "-c", waits])
+print("ready", flush=True)
+ended = child.wait()
+print(count, ended, flush=True)
+raise SystemExit(5)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reaches_the_command_and_its_children_once(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    with started(["record", "--", sys.executable, "-c", TRAPS], tmp_path) as process:
+        assert process.stdout is not None
+        assert {process.stdout.readline(), process.stdout.readline()} == {"ready\n", "child\n"}
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=PATIENCE_S)
+
+    assert out.splitlines()[-1] == f"1 -{number.value}"
+    assert process.returncode == 5
+
+
+STUBBORN = """
+import signal
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def test_a_second_signal_ends_even_a_stubborn_command(tmp_path: Path) -> None:
+    with started(["record", "--", sys.executable, "-c", STUBBORN], tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE_S)
+
+    assert process.returncode == 137
+
+
+@contextmanager
+def started(arguments: list[str], cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env=environment(cwd),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        watchdog = threading.Timer(PATIENCE_S, process.kill)
+        watchdog.start()
+        yield process
+        watchdog.cancel()
+
+
+IN_A_TERMINAL = """
+import os, pty, sys
+raise SystemExit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))
+"""
+ASKS_TWICE = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda number, frame: print("interrupted", flush=True))
+print("terminal", sys.stdin.isatty(), flush=True)
+print("heard", input(), flush=True)
+"""
+
+
+def test_a_command_has_the_terminal_and_gets_ctrl_c_once(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(ASKS_TWICE)
+    command = [*COMMAND, "record", "--", sys.executable, "app.py"]
+    with subprocess.Popen(
+        [sys.executable, "-c", IN_A_TERMINAL, *command],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        watchdog = threading.Timer(PATIENCE_S, process.kill)
+        watchdog.start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        said = b""
+        to_type = [(b"terminal True", b"\x03"), (b"interrupted", b"a line\n")]
+        while piece := os.read(process.stdout.fileno(), 4096):
+            said += piece
+            if to_type and to_type[0][0] in said:
+                process.stdin.write(to_type.pop(0)[1])
+                process.stdin.flush()
+        code = process.wait()
+        watchdog.cancel()
+
+    assert said.count(b"interrupted") == 1
+    assert b"heard a line" in said
+    assert code == 0
+
+
+NODE = """
+const agents = [require('http').globalAgent, new (require('http').Agent)({keepAlive: true})];
+const body = JSON.stringify(%s), url = process.argv[1];
+const ask = (agent) => new Promise((done, fail) => {
+  const request = require('http').request(url, {method: 'POST', agent}, (answer) => {
+    answer.setEncoding('utf8');
+    let text = '';
+    answer.on('data', (piece) => { text += piece; }).on('end', () => done(text));
+  });
+  request.on('error', fail).end(body);
+});
+(async () => {
+  for (const agent of agents) console.log(JSON.parse(await ask(agent)).choices[0].message.content);
+  const answer = await fetch(url, {method: 'POST', body});
+  console.log((await answer.json()).choices[0].message.content);
+})();
+"""
+
+
+@pytest.mark.skipif(not shutil.which("node") and "CI" not in os.environ, reason="no Node here")
+@pytest.mark.parametrize("node", os.environ.get("REPLAYPROXY_NODES", "node").split(":"))
+def test_node_is_recorded_and_replayed_with_any_agent_and_with_fetch(
+    node: str, upstream: Upstream, tmp_path: Path
+) -> None:
+    url = f"{upstream.origin}/v1/chat/completions"
+    app = ["--", node, "-e", NODE % json.dumps(ASK), url]
+
+    recorded = run("record", *app, cwd=tmp_path)
+    live = len(upstream.requests)
+    replayed = run("replay", *app, cwd=tmp_path)
+
+    assert (recorded.returncode, recorded.stdout) == (0, "Hello\n" * 3), recorded.stderr
+    assert (replayed.returncode, replayed.stdout) == (0, "Hello\n" * 3), replayed.stderr
+    assert live == len(upstream.requests) == 3
+    assert [row["path"] for row in listed(tmp_path)] == ["/v1/chat/completions"] * 3
