@@ -1,7 +1,8 @@
-"""Misses that the user wants answered live: sent upstream, through a proxy of ours.
+"""Requests that the user wants answered live: misses, and what is no part of the replay.
 
-Rule: nothing comes here unless `--on-miss` says so, and nothing but a miss. The proxy
-is mitmproxy on a loopback port, with the recorder in it or without.
+Rule: nothing comes here unless an option says so. Misses (`--on-miss`) go through a proxy
+of ours, mitmproxy on a loopback port, with the recorder in it or without; what was named
+by `--passthrough` goes straight to its server.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import h11
 from replayproxy.address import Upstream, bracketed
 from replayproxy.http1 import MAX_HEAD_BYTES
 from replayproxy.model import Headers, Request, without
+from replayproxy.passthrough import Passthrough
 from replayproxy.player import PassedOn
 from replayproxy.reply import MARK, Live
 
@@ -56,10 +58,34 @@ class Forwarder:
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", self._proxy_port, limit=MAX_HEAD_BYTES
         )
-        writer.write(_as_proxies_are_asked(request))
+        url = f"{request.scheme}://{_authority(request)}{request.target}"
+        writer.write(_asked(request, url))
         answer = _Answer(request.method)
         return Live(
-            pieces=_passed_on(reader, writer, answer, mark=f"{MARK}: {self.passed_on}".encode()),
+            pieces=_passed_on(reader, writer, answer, mark=f"{MARK}: {self.passed_on}\r\n"),
+            keep_alive=lambda: keep_alive and answer.is_reusable,
+        )
+
+
+class Outside:
+    """A `player.Exits`: servers that were named."""
+
+    def __init__(self, passthrough: Passthrough) -> None:
+        self.lets = passthrough.lets
+
+    async def send(self, request: Request, *, keep_alive: bool) -> Live:
+        """Ask the server.
+
+        Raises:
+            OSError: it does not answer the door; by the pieces, if the answer breaks off.
+        """
+        reader, writer = await asyncio.open_connection(
+            request.host, request.port, limit=MAX_HEAD_BYTES
+        )
+        writer.write(_asked(request, request.target))
+        answer = _Answer(request.method)
+        return Live(
+            pieces=_passed_on(reader, writer, answer),
             keep_alive=lambda: keep_alive and answer.is_reusable,
         )
 
@@ -91,13 +117,13 @@ class _Answer:
 
 
 async def _passed_on(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: _Answer, *, mark: bytes
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: _Answer, *, mark: str = ""
 ) -> AsyncIterator[bytes]:
-    """The answer's bytes as they come, with our mark in its head."""
+    """The answer's bytes as they come, with a mark of ours in its head."""
     with closing(writer):
         head = await _head(reader)
         answer.receive(head)
-        yield head.removesuffix(b"\r\n") + mark + _END_OF_HEAD
+        yield head.removesuffix(b"\r\n") + mark.encode() + b"\r\n"
         while not answer.has_ended:
             data = await reader.read(_AT_ONCE)
             answer.receive(data)
@@ -115,12 +141,14 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
     return head
 
 
-def _as_proxies_are_asked(request: Request) -> bytes:
-    """With the whole URL in the request line, and no word about our own connection."""
+def _authority(request: Request) -> str:
     default = {"http": 80, "https": 443}.get(request.scheme)
     authority = bracketed(request.host)
-    if request.port != default:
-        authority += f":{request.port}"
+    return authority if request.port == default else f"{authority}:{request.port}"
+
+
+def _asked(request: Request, target: str) -> bytes:
+    """The request, with no word about the client's connection."""
     kept: Headers = tuple(
         (name, value)
         for name, value in without(request.headers, {*_NOT_SENT, "host", "content-length"})
@@ -129,8 +157,8 @@ def _as_proxies_are_asked(request: Request) -> bytes:
     if request.body or request.method in {"POST", "PUT", "PATCH"}:
         kept += (("Content-Length", str(len(request.body))),)
     lines = [
-        f"{request.method} {request.scheme}://{authority}{request.target} HTTP/1.1",
-        f"Host: {authority}",
+        f"{request.method} {target} HTTP/1.1",
+        f"Host: {_authority(request)}",
         *(f"{name}: {value}" for name, value in kept),
     ]
     return "\r\n".join(lines).encode("latin-1") + _END_OF_HEAD + request.body

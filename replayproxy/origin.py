@@ -3,7 +3,8 @@
 What is written comes ready-made from `Reply`, so that the bytes of each write are
 exactly the recorded ones. Requests of one connection are answered one after the
 other. A client that takes it for a proxy and says CONNECT is answered all the same:
-nothing is connected to anything, its TLS is opened here.
+nothing is connected to anything, its TLS is opened here. Only tunnels to the hosts that
+were named (`exits`) are handed through.
 """
 
 import asyncio
@@ -18,15 +19,18 @@ from typing import Protocol as Interface
 from typing import cast
 
 from replayproxy import tls
+from replayproxy.address import is_loopback
 from replayproxy.errors import ListenError
 from replayproxy.http1 import NotARequest, RequestReader
 from replayproxy.model import Request, header
 from replayproxy.reply import Live, Reply
 from replayproxy.timer import Timer
+from replayproxy.tunnel import Tunnel
 
 logger = logging.getLogger(__name__)
 
 _TUNNEL_OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_NO_TUNNEL = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 READ_AT_HEADER = "x-replayproxy-read-at-ns"
@@ -50,17 +54,33 @@ class Certificates(Interface):
         """For a server that says it is this host."""
 
 
+class Exits(Interface):
+    """Which tunnels really lead somewhere (see passthrough.Passthrough)."""
+
+    def lets(self, host: str, port: int) -> bool:
+        """Whether one to this server does."""
+
+
 class Origin:
     """Listens, and serves one handler. `start()`, then `close()`.
 
     Args:
         certificates: for clients that ask for a tunnel; without, they are answered
             like others, by the handler.
+        exits: tunnels that are handed through untouched; without there are none.
     """
 
-    def __init__(self, handler: Handler, *, certificates: Certificates | None = None) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        certificates: Certificates | None = None,
+        exits: Exits | None = None,
+    ) -> None:
         self.handler = handler
         self.certificates = certificates
+        self._exits = exits
+        self._port = 0
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
         self._said_distrusted = False
@@ -79,7 +99,14 @@ class Origin:
             self.timer.close()
             reason = error.strerror or str(error)
             raise ListenError(host=host, port=port, reason=reason) from error
-        return int(self._server.sockets[0].getsockname()[1])
+        self._port = int(self._server.sockets[0].getsockname()[1])
+        return self._port
+
+    def lets_out(self, request: Request) -> bool:
+        """Whether this tunnel is handed through; one to ourselves never is."""
+        if self._exits is None or (is_loopback(request.host) and request.port == self._port):
+            return False
+        return self._exits.lets(request.host, request.port)
 
     async def close(self, *, grace_s: float = 0.0) -> None:
         """Stop accepting, let running replies end for up to `grace_s`, then hang up."""
@@ -115,6 +142,8 @@ class _Connection(asyncio.Protocol):
         self._tunnel_to: Request | None = None
         """What a tunnel was opened for, until its first byte tells what is inside."""
         self._tls: tls.Tls | None = None
+        self._outward: Tunnel | None = None
+        """Handed through: nothing of it is ours."""
         self._writable = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -126,18 +155,27 @@ class _Connection(asyncio.Protocol):
         self._origin.connections.discard(self)
         if self._tls and not self._tls.is_open:
             self._origin.say_distrusted(str(error or "hung up"))
+        if self._outward:
+            self._outward.close()
         if self.playing:
             self.playing.cancel()
 
     def eof_received(self) -> bool:
         """A client that is done sending may still wait for its answer."""
+        if self._outward:
+            self._outward.end()
+            return True
         return self.playing is not None
 
     def pause_writing(self) -> None:
         self._writable.clear()
+        if self._outward:
+            self._outward.hold(True)
 
     def resume_writing(self) -> None:
         self._writable.set()
+        if self._outward:
+            self._outward.hold(False)
 
     def hang_up(self) -> None:
         """Close now; a client whose reply is not whole sees a reset, not an orderly end."""
@@ -155,6 +193,9 @@ class _Connection(asyncio.Protocol):
             self.hang_up()
 
     def _receive(self, data: bytes, came_at_s: float) -> None:
+        if self._outward:
+            self._outward.send(data)
+            return
         if self._tunnel_to:
             self._enter_tunnel(self._tunnel_to, data[0])
         if self._tls:
@@ -175,6 +216,9 @@ class _Connection(asyncio.Protocol):
         if interim := self._reader.interim():
             self._write(interim)
         if request is None:
+            return
+        if request.method == "CONNECT" and self._origin.lets_out(request):
+            self._start(self._hand_through(request))
             return
         if request.method == "CONNECT" and self._origin.certificates:
             self._open_tunnel(request)
@@ -250,6 +294,23 @@ class _Connection(asyncio.Protocol):
         self._write(_TUNNEL_OPEN)
         if early:
             self.data_received(early)
+
+    async def _hand_through(self, request: Request) -> None:
+        """What comes next is for another host, and goes there."""
+        self._transport.pause_reading()
+        early = self._reader.rest()
+        try:
+            outward = await Tunnel.to(request.host, request.port, self._transport)
+        except OSError as error:
+            logger.warning("replayproxy: %s cannot be reached: %s", request.host, error)
+            self._transport.write(_NO_TUNNEL)
+            self._transport.close()
+            return
+        self._write(_TUNNEL_OPEN)
+        self._outward, self.playing = outward, None
+        if early:
+            outward.send(early)
+        self._transport.resume_reading()
 
     def _enter_tunnel(self, to: Request, first_byte: int) -> None:
         """Its first byte tells what is inside."""

@@ -76,6 +76,16 @@ class Forward(Interface):
         """The live answer. Raises OSError."""
 
 
+class Exits(Interface):
+    """Servers that are no part of the replay (see forwarding.Outside)."""
+
+    def lets(self, host: str, port: int) -> bool:
+        """Whether this is one of them."""
+
+    async def send(self, request: Request, *, keep_alive: bool) -> Live:
+        """Its live answer. Raises OSError."""
+
+
 class Player:
     """Turns requests into replies; an `origin.Handler`.
 
@@ -84,6 +94,8 @@ class Player:
         on_played: is told of every request, once it is over.
         forward: what becomes of a miss, where the user wants it to go upstream.
             Without it nothing here could.
+        exits: where requests go that are meant for other servers than the API's; they
+            are not told of.
     """
 
     def __init__(
@@ -94,7 +106,9 @@ class Player:
         explain: Callable[[Request], Explanation] | None = None,
         on_played: Callable[[Played], None] = lambda played: None,
         forward: Forward | None = None,
+        exits: Exits | None = None,
     ) -> None:
+        self._exits = exits
         self._session = session
         self._pace = pace
         self._explain = explain
@@ -111,6 +125,8 @@ class Player:
         if health.is_health(request.method, request.path):
             return reply.of_ours(request, health.answer("replay"), keep_alive=keep_alive)
         try:
+            if by_proxy and self._exits and self._exits.lets(request.host, request.port):
+                return await self._let_out(self._exits, request, keep_alive=keep_alive)
             token, meant = isolation.split_token(request)
             try:
                 return self._hit(meant, token, keep_alive=keep_alive)
@@ -121,6 +137,12 @@ class Player:
         except Exception as error:  # fails closed: a fault of ours is an answer, too
             logger.exception("replayproxy: a request could not be replayed")
             return self._failed(request, error)
+
+    async def _let_out(self, exits: Exits, request: Request, *, keep_alive: bool) -> Reply | Live:
+        try:
+            return await exits.send(request, keep_alive=keep_alive)
+        except OSError as error:
+            return self.refuse(f"{request.host} cannot be reached: {error}", status=502)
 
     def refuse(self, reason: str, *, status: int = 400) -> Reply:
         """The answer to what is not a request we can take."""

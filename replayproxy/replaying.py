@@ -11,7 +11,7 @@ from replayproxy.explaining import explained
 from replayproxy.matching import EXACT, MatchRules
 from replayproxy.model import header
 from replayproxy.playback import ORIGINAL, Pace, Repeat
-from replayproxy.player import Forward, Played, Player
+from replayproxy.player import Exits, Forward, Played, Player
 from replayproxy.protocols import asked
 from replayproxy.session import Session
 from replayproxy.store import Library, Replayed, ReplayLog, Store
@@ -33,6 +33,7 @@ def opened(
     cache_write: str = config.OTEL_CACHE_WRITE.default,
     on_progress: Callable[[int, int], None] = lambda done, of_all: None,
     forward: Forward | None = None,
+    exits: Exits | None = None,
 ) -> Iterator[tuple[Player, Session]]:
     """A player for the length of a `with` block.
 
@@ -41,6 +42,7 @@ def opened(
         cache_write: as the option `--otel-cache-write` has it.
         on_progress: is told (done, of all) while the keys of new rules are made.
         forward: where misses go; without it nowhere.
+        exits: where requests go that are no part of the replay; without it nowhere.
 
     Raises:
         DatabaseError: the database cannot be used.
@@ -75,6 +77,7 @@ def opened(
             explain=partial(explained, recordings=other, cassette=cassette, rules=rules),
             on_played=note,
             forward=forward,
+            exits=exits,
         )
         stack.callback(player.close)
         yield player, session

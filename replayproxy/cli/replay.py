@@ -28,14 +28,16 @@ from replayproxy.cli.options import (
 from replayproxy.cli.progress import progress
 from replayproxy.cli.text import plural, say
 from replayproxy.errors import UsageError
+from replayproxy.forwarding import Forwarder, Outside
 from replayproxy.home import authority, ca_folder
 from replayproxy.matching import MatchRules
+from replayproxy.passthrough import Passthrough
 from replayproxy.playback import Pace, Repeat, parse_pace
 from replayproxy.player import Forward, Played
 from replayproxy.pricing import PriceFile
 from replayproxy.recording import Policy
 from replayproxy.settings_file import match_rules
-from replayproxy.store import Writer
+from replayproxy.store import Store, Writer
 
 
 @click.command(context_settings=running.CONTEXT)
@@ -55,6 +57,14 @@ from replayproxy.store import Writer
     show_default=True,
     help="What becomes of a request that was not recorded: a 404 that explains it; or it goes "
     "upstream, and is recorded into the cassette (for later replays), or not.",
+)
+@click.option(
+    "--passthrough",
+    "passthrough",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="Let traffic for this host out, untouched; its subdomains, too, and * is a wildcard. "
+    "What is replayed stays in, unless it is named with its port.",
 )
 @upstream_ca_option
 @prices_option
@@ -76,6 +86,7 @@ def replay(
     listen: tuple[str, int],
     upstream: str | None,
     on_miss: str,
+    passthrough: tuple[str, ...],
     upstream_ca: Path | None,
     prices: PriceFile | None,
     speed: str,
@@ -126,6 +137,7 @@ def replay(
             listen=listen,
             upstream=parse_upstream(upstream) if upstream else None,
             on_miss=on_miss,
+            passthrough=passthrough,
             upstream_ca=upstream_ca,
             prices=prices,
             pace=parse_pace(speed=speed, max_gap=max_gap, jitter=jitter),
@@ -146,6 +158,7 @@ async def _replay(
     listen: tuple[str, int],
     upstream: Upstream | None,
     on_miss: str,
+    passthrough: tuple[str, ...],
     upstream_ca: Path | None,
     prices: PriceFile | None,
     pace: Pace,
@@ -161,6 +174,7 @@ async def _replay(
 
     stop = StopSignals()
     tally = _Tally()
+    exits = _exits(passthrough, db=db, cassette=cassette, upstream=upstream)
     async with AsyncExitStack() as stack:
         forward = None
         if on_miss != "error":
@@ -186,10 +200,11 @@ async def _replay(
                     cache_write=otel_cache_write,
                     on_progress=on_progress,
                     forward=forward,
+                    exits=exits,
                 )
             )
         certificates = authority()
-        origin = Origin(player, certificates=certificates)
+        origin = Origin(player, certificates=certificates, exits=exits)
         port = await origin.start(*listen)
         stack.push_async_callback(origin.close)
         address = (listen[0], port)
@@ -249,7 +264,6 @@ async def _live(
 ) -> AsyncIterator[Forward]:
     """The way upstream, for misses; with a storage they are recorded."""
     from replayproxy import proxy
-    from replayproxy.forwarding import Forwarder
 
     with storage or nullcontext() as writer:
         recorders = []
@@ -273,6 +287,19 @@ async def _live(
             )
     if writer and writer.not_recorded:
         say(f"{plural(writer.not_recorded, 'exchange')} NOT recorded (see above)")
+
+
+def _exits(
+    named: tuple[str, ...], *, db: Path, cassette: str, upstream: Upstream | None
+) -> Outside | None:
+    """The servers that were named; those that are replayed are none of them."""
+    if not named:
+        return None
+    with Store(db) as store:
+        replayed = store.origins(cassette=cassette)
+    if upstream:
+        replayed.append((upstream.host, upstream.port))
+    return Outside(Passthrough.parse(named, replayed=replayed))
 
 
 def _introduce(db: Path, host: str, port: int, upstream: Upstream | None, *, tunnels: bool) -> None:

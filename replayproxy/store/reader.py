@@ -172,6 +172,16 @@ class Store:
             )
             return [(str(host), str(path)) for host, path in found]
 
+    def origins(self, *, cassette: str) -> list[tuple[str, int]]:
+        """Host and port of every server that the cassette has recordings of."""
+        with as_database_error(self.path):
+            found = self._connection.execute(
+                """SELECT DISTINCT host, port FROM exchanges
+                JOIN requests ON requests.exchange_id = exchanges.id WHERE cassette = ?""",
+                [cassette],
+            )
+            return [(str(host), int(port)) for host, port in found]
+
     def cassettes(self) -> list[str]:
         """The names of all cassettes."""
         with as_database_error(self.path):
