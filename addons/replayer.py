@@ -6,11 +6,13 @@ fault, not even one in this file, lets a request through to the real API.
 """
 
 import contextlib
+import ipaddress
 import logging
 import time
 from pathlib import Path
 
-from mitmproxy import addonmanager, ctx, exceptions, http
+from mitmproxy import addonmanager, ctx, dns, exceptions, http
+from mitmproxy.net.dns import types
 from mitmproxy.proxy import server_hooks
 
 from replayproxy import config, replaying
@@ -25,23 +27,32 @@ logger = logging.getLogger(__name__)
 OPTIONS = tuple(option for option in config.OPTIONS if option.replaying)
 
 
-class Replayer:
-    """A mitmproxy addon that runs a player of its own, and knows no other server."""
+ANY_ADDRESS = "198.18.0.1"
+"""Of no network (RFC 2544): what names lead to, so that clients come here at all."""
 
-    def __init__(self) -> None:
-        self._player_port: int | None = None
+
+class Replayer:
+    """A mitmproxy addon that knows no other server than a player.
+
+    Given the player's port it uses that one, else it runs one by its options.
+    """
+
+    def __init__(self, player_port: int | None = None) -> None:
+        self._opens_player = player_port is None
+        self._player_port = player_port
         self._origin: Origin | None = None
         self._player: Player | None = None
         self._resources = contextlib.ExitStack()
 
     def load(self, loader: addonmanager.Loader) -> None:
-        for option in OPTIONS:
-            loader.add_option(*option.as_mitmproxy)
+        if self._opens_player:
+            for option in OPTIONS:
+                loader.add_option(*option.as_mitmproxy)
 
     def configure(self, updated: set[str]) -> None:
         if ctx.options.connection_strategy != "lazy":  # eager asks upstream before any hook runs
             ctx.options.update(connection_strategy="lazy")
-        if not any(option.setting in updated for option in OPTIONS):
+        if not self._opens_player or not any(option.setting in updated for option in OPTIONS):
             return
         if self._origin:
             raise exceptions.OptionsError("replayproxy options cannot change during a replay")
@@ -89,6 +100,14 @@ class Replayer:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if flow.response:
             flow.response.stream = True
+
+    def dns_request(self, flow: dns.DNSFlow) -> None:
+        """Clients in a WireGuard tunnel ask us for names: none has to be looked up."""
+        question = flow.request.question
+        found = []
+        if question and question.type == types.A:
+            found = [dns.ResourceRecord.A(question.name, ipaddress.IPv4Address(ANY_ADDRESS))]
+        flow.response = flow.request.succeed(found)
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         if data.server.address != ("127.0.0.1", self._player_port) or data.server.via:

@@ -8,11 +8,10 @@ by `--passthrough` goes straight to its server.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import replace
 
 import h11
 
-from replayproxy.address import Upstream, bracketed
+from replayproxy.address import bracketed
 from replayproxy.http1 import MAX_HEAD_BYTES
 from replayproxy.model import Headers, Request, without
 from replayproxy.passthrough import Passthrough
@@ -32,22 +31,11 @@ class Forwarder:
 
     Args:
         proxy_port: of the proxy on the loopback that is asked.
-        upstream: where base-URL clients mean to go.
     """
 
-    def __init__(self, *, proxy_port: int, upstream: Upstream | None, passed_on: PassedOn) -> None:
+    def __init__(self, *, proxy_port: int, passed_on: PassedOn) -> None:
         self.passed_on = passed_on
         self._proxy_port = proxy_port
-        self._upstream = upstream
-
-    def meant(self, request: Request, *, by_proxy: bool) -> Request | None:
-        """The request with the host it is meant for; None: nobody said which."""
-        if by_proxy:
-            return request
-        if self._upstream is None:
-            return None
-        to = self._upstream
-        return replace(request, scheme=to.scheme, host=to.host, port=to.port)
 
     async def send(self, request: Request, *, keep_alive: bool) -> Live:
         """Ask the proxy.

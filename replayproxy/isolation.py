@@ -27,3 +27,15 @@ def split_token(request: Request) -> tuple[str, Request]:
         token, slash, path = request.path.removeprefix(PATH).partition("/")
         return token, replace(request, path=slash + path or "/")
     return header(request.headers, HEADER) or "", request
+
+
+def split_path(path: str) -> tuple[str, str]:
+    """What of a path names the token, and the rest.
+
+    >>> split_path("/_replayproxy/session/test-7/v1/models"), split_path("/v1/models")
+    (('/_replayproxy/session/test-7', '/v1/models'), ('', '/v1/models'))
+    """
+    if not path.startswith(PATH):
+        return "", path
+    token, slash, rest = path.removeprefix(PATH).partition("/")
+    return PATH + token, slash + rest

@@ -2,9 +2,10 @@
 
 What is written comes ready-made from `Reply`, so that the bytes of each write are
 exactly the recorded ones. Requests of one connection are answered one after the
-other. A client that takes it for a proxy and says CONNECT is answered all the same:
-nothing is connected to anything, its TLS is opened here. Only tunnels to the hosts that
-were named (`exits`) are handed through.
+other. A client that takes it for a proxy (CONNECT, SOCKS5), or whose traffic was
+redirected here, is answered all the same: nothing is connected to anything, its TLS is
+opened here. Only tunnels to the hosts that were named (`exits`) are handed through.
+The first byte of a connection tells what it is.
 """
 
 import asyncio
@@ -18,8 +19,8 @@ from contextlib import suppress
 from typing import Protocol as Interface
 from typing import cast
 
-from replayproxy import tls
-from replayproxy.address import is_loopback
+from replayproxy import socks5, tls
+from replayproxy.address import bracketed, is_loopback
 from replayproxy.errors import ListenError
 from replayproxy.http1 import NotARequest, RequestReader
 from replayproxy.model import Request, header
@@ -65,9 +66,11 @@ class Origin:
     """Listens, and serves one handler. `start()`, then `close()`.
 
     Args:
-        certificates: for clients that ask for a tunnel; without, they are answered
-            like others, by the handler.
+        certificates: for clients that ask for a tunnel, or begin with TLS; without,
+            they are answered like others, by the handler.
         exits: tunnels that are handed through untouched; without there are none.
+        transparent: clients don't know of us: the host that they name is the one
+            that is meant.
     """
 
     def __init__(
@@ -76,9 +79,11 @@ class Origin:
         *,
         certificates: Certificates | None = None,
         exits: Exits | None = None,
+        transparent: bool = False,
     ) -> None:
         self.handler = handler
         self.certificates = certificates
+        self.transparent = transparent
         self._exits = exits
         self._port = 0
         self.connections: set[_Connection] = set()
@@ -102,11 +107,11 @@ class Origin:
         self._port = int(self._server.sockets[0].getsockname()[1])
         return self._port
 
-    def lets_out(self, request: Request) -> bool:
+    def lets_out(self, host: str, port: int) -> bool:
         """Whether this tunnel is handed through; one to ourselves never is."""
-        if self._exits is None or (is_loopback(request.host) and request.port == self._port):
+        if self._exits is None or (is_loopback(host) and port == self._port):
             return False
-        return self._exits.lets(request.host, request.port)
+        return self._exits.lets(host, port)
 
     async def close(self, *, grace_s: float = 0.0) -> None:
         """Stop accepting, let running replies end for up to `grace_s`, then hang up."""
@@ -139,8 +144,10 @@ class _Connection(asyncio.Protocol):
         self._origin = origin
         self._loop = asyncio.get_running_loop()
         self._reader = RequestReader()
-        self._tunnel_to: Request | None = None
-        """What a tunnel was opened for, until its first byte tells what is inside."""
+        self._is_new = True
+        """The first byte has not come yet that tells what this is, or what a tunnel holds."""
+        self._tunnel_to: tuple[str, int] | None = None
+        self._socks: socks5.Handshake | None = None
         self._tls: tls.Tls | None = None
         self._outward: Tunnel | None = None
         """Handed through: nothing of it is ours."""
@@ -196,8 +203,11 @@ class _Connection(asyncio.Protocol):
         if self._outward:
             self._outward.send(data)
             return
-        if self._tunnel_to:
-            self._enter_tunnel(self._tunnel_to, data[0])
+        if self._is_new:
+            self._begin(data[0])
+        if self._socks:
+            self._shake_hands(data, self._socks)
+            return
         if self._tls:
             data = self._decrypted(data, self._tls)
         if data:
@@ -217,11 +227,13 @@ class _Connection(asyncio.Protocol):
             self._write(interim)
         if request is None:
             return
-        if request.method == "CONNECT" and self._origin.lets_out(request):
-            self._start(self._hand_through(request))
+        if request.method == "CONNECT" and self._origin.lets_out(request.host, request.port):
+            rest = self._reader.rest()
+            self._start(self._hand_through(request.host, request.port, rest, _TUNNEL_OPEN))
             return
         if request.method == "CONNECT" and self._origin.certificates:
-            self._open_tunnel(request)
+            self._write(_TUNNEL_OPEN)
+            self._enter_tunnel((request.host, request.port), early=self._reader.rest())
             return
         with suppress(ValueError, OverflowError):
             # an interceptor before us read the request earlier than we did
@@ -288,40 +300,57 @@ class _Connection(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         self._transport.write(self._tls.seal(data) if self._tls else data)
 
-    def _open_tunnel(self, request: Request) -> None:
+    def _shake_hands(self, data: bytes, socks: socks5.Handshake) -> None:
+        self._write(socks.receive(data))
+        if socks.refused:
+            self._transport.close()
+        elif socks.target:
+            self._socks = None
+            if self._origin.lets_out(*socks.target):
+                self._start(self._hand_through(*socks.target, socks.rest()))
+            else:
+                self._enter_tunnel(socks.target, early=socks.rest())
+
+    def _enter_tunnel(self, to: tuple[str, int], *, early: bytes) -> None:
         """What comes next is for another host: we answer for it, whatever it is."""
-        self._tunnel_to, early = request, self._reader.rest()
-        self._write(_TUNNEL_OPEN)
+        self._tunnel_to, self._is_new = to, True
         if early:
             self.data_received(early)
 
-    async def _hand_through(self, request: Request) -> None:
+    async def _hand_through(self, host: str, port: int, early: bytes, opened: bytes = b"") -> None:
         """What comes next is for another host, and goes there."""
         self._transport.pause_reading()
-        early = self._reader.rest()
         try:
-            outward = await Tunnel.to(request.host, request.port, self._transport)
+            outward = await Tunnel.to(host, port, self._transport)
         except OSError as error:
-            logger.warning("replayproxy: %s cannot be reached: %s", request.host, error)
-            self._transport.write(_NO_TUNNEL)
+            logger.warning("replayproxy: %s cannot be reached: %s", host, error)
+            if opened:
+                self._transport.write(_NO_TUNNEL)
             self._transport.close()
             return
-        self._write(_TUNNEL_OPEN)
+        self._write(opened)
         self._outward, self.playing = outward, None
         if early:
             outward.send(early)
         self._transport.resume_reading()
 
-    def _enter_tunnel(self, to: Request, first_byte: int) -> None:
-        """Its first byte tells what is inside."""
-        assert self._origin.certificates is not None
-        self._tunnel_to = None
-        is_tls = first_byte == tls.FIRST_BYTE
+    def _begin(self, first_byte: int) -> None:
+        """It tells what comes, here or inside a tunnel."""
+        self._is_new = False
+        to, certificates = self._tunnel_to, self._origin.certificates
+        if first_byte == socks5.FIRST_BYTE and not to:
+            self._socks = socks5.Handshake()
+            return
+        is_tls = first_byte == tls.FIRST_BYTE and certificates is not None
         if is_tls:
-            self._tls = tls.Tls(self._origin.certificates.context(to.host))
-        self._reader = RequestReader(
-            scheme="https" if is_tls else "http", authority=f"{to.host}:{to.port}"
-        )
+            assert certificates is not None
+            # a client that names no host has asked for an address: ours
+            host = to[0] if to else self._transport.get_extra_info("sockname")[0]
+            self._tls = tls.Tls(certificates.context(host))
+        authority = f"{bracketed(to[0])}:{to[1]}" if to else None
+        if authority is None and self._origin.transparent:
+            authority = ""  # it is in the request
+        self._reader = RequestReader(scheme="https" if is_tls else "http", authority=authority)
 
     def _decrypted(self, data: bytes, secured: tls.Tls) -> bytes:
         """What the client says inside TLS; if it does not like ours, that is the end."""

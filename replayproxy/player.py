@@ -6,13 +6,14 @@ replay it says so, in the shape of the API that was asked.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from typing import Protocol as Interface
 
 from replayproxy import health, isolation, reply
+from replayproxy.capture_modes import Route, routed
 from replayproxy.errors import NotRecorded, ReplayMiss
 from replayproxy.explaining import Explanation
 from replayproxy.matching import Miss
@@ -69,9 +70,6 @@ class Forward(Interface):
     def passed_on(self) -> PassedOn:
         """What becomes of them."""
 
-    def meant(self, request: Request, *, by_proxy: bool) -> Request | None:
-        """The request with the host it is meant for; None: nobody said which."""
-
     async def send(self, request: Request, *, keep_alive: bool) -> Live:
         """The live answer. Raises OSError."""
 
@@ -84,6 +82,33 @@ class Exits(Interface):
 
     async def send(self, request: Request, *, keep_alive: bool) -> Live:
         """Its live answer. Raises OSError."""
+
+
+class ByBaseUrl:
+    """A player's port for clients with a base URL: the path tells which upstream they mean.
+
+    An `origin.Handler`. A path that belongs to none of them stays as it is.
+    """
+
+    def __init__(self, player: "Player", routes: Sequence[Route]) -> None:
+        self._player = player
+        self._routes = routes
+
+    async def reply(self, request: Request, *, keep_alive: bool, by_proxy: bool) -> Reply | Live:
+        """The player's answer to what is meant."""
+        session, path = isolation.split_path(request.path)
+        ours = health.is_health(request.method, request.path)
+        if not (by_proxy or ours) and (found := routed(path, self._routes)):
+            to = found[0].upstream
+            request = replace(
+                request, scheme=to.scheme, host=to.host, port=to.port, path=session + found[1]
+            )
+            by_proxy = True
+        return await self._player.reply(request, keep_alive=keep_alive, by_proxy=by_proxy)
+
+    def refuse(self, reason: str) -> Reply:
+        """The player's."""
+        return self._player.refuse(reason)
 
 
 class Player:
@@ -202,8 +227,8 @@ class Player:
         by_proxy: bool,
     ) -> Reply | Live:
         if self._forward:
-            if meant := self._forward.meant(request, by_proxy=by_proxy):
-                return await self._passed_on(self._forward, meant, token, keep_alive=keep_alive)
+            if by_proxy:
+                return await self._passed_on(self._forward, request, token, keep_alive=keep_alive)
             return self._told(request, token, Miss(), NO_UPSTREAM, keep_alive=keep_alive)
         found, message = Miss(), str(miss)
         if self._explain and isinstance(miss, NotRecorded):

@@ -17,12 +17,23 @@ from typing import Any
 
 import certifi
 from mitmproxy import addonmanager, connection, hooks, http, options
-from mitmproxy.addons import block, core, disable_h2c, next_layer, proxyserver, tlsconfig
+from mitmproxy.addons import (
+    block,
+    core,
+    disable_h2c,
+    dns_resolver,
+    next_layer,
+    proxyserver,
+    tlsconfig,
+)
 from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.master import Master
+from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
 
 from replayproxy.authorities import trusting
+from replayproxy.capture_modes import Address, Entrance
 from replayproxy.errors import ListenError, UsageError
+from replayproxy.routing import Fence, ProxyPassword, Router
 from replayproxy.shipped import addons_path
 
 MAX_STREAMS = 128
@@ -106,12 +117,23 @@ class Proxy:
     """A running proxy.
 
     Attributes:
-        port: where it listens.
+        addresses: where each entrance listens; None: nowhere.
     """
 
-    def __init__(self, master: Master, port: int) -> None:
-        self.port = port
+    def __init__(self, master: Master, addresses: Sequence[Address | None]) -> None:
+        self.addresses = addresses
         self._master = master
+
+    @property
+    def port(self) -> int:
+        """Of the first entrance that has one; 0: none has."""
+        return next((address[1] for address in self.addresses if address), 0)
+
+    def wireguard_settings(self) -> str | None:
+        """What a WireGuard client has to be given, its key included."""
+        servers: Any = self._master.addons.get("proxyserver")
+        settings = (server.to_json().get("wireguard_conf") for server in servers.servers)
+        return next((text for text in settings if text), None)
 
     async def stop_accepting(self) -> None:
         """No new connections; those that are open go on."""
@@ -123,27 +145,25 @@ class Proxy:
 async def running(
     addons: Iterable[object],
     *,
-    mode: str,
-    host: str,
-    port: int,
-    settings: dict[str, Any],
+    entrances: Sequence[Entrance],
     confdir: Path,
     expose: bool = False,
     upstream_ca: Path | None = None,
+    upstream_auth: str | None = None,
 ) -> AsyncIterator[Proxy]:
     """Run a proxy for the length of a `with` block.
 
     Args:
         addons: ours, in their order.
-        mode: mitmproxy's word for how traffic reaches it: `regular`, `reverse:URL`, ...
-        settings: mitmproxy options, ours (`replayproxy_*`) among them.
+        entrances: how traffic reaches it.
         expose: whether clients of other machines may come, too.
         upstream_ca: a PEM file of authorities to trust besides the public ones.
+        upstream_auth: `USER:PASSWORD` for the proxy of an `upstream` entrance.
         confdir: where its certificate authority lives.
 
     Raises:
         ListenError: the address cannot be bound.
-        UsageError: mitmproxy does not take a mode or a setting.
+        UsageError: a capture mode cannot be had.
     """
     with suppress(ImportError, AttributeError):  # it looks inside mitmproxy, which may change
         from replayproxy import mending
@@ -160,21 +180,22 @@ async def running(
         servers,
         next_layer.NextLayer(),
         tlsconfig.TlsConfig(),
+        *_rules(entrances, servers, expose=expose, upstream_auth=upstream_auth),
         *addons,
+        dns_resolver.DnsResolver(),  # for the clients in a WireGuard tunnel
         _ManyStreams(servers),
         _StreamTheRest(),
         ready,
     )
     with _trusted(upstream_ca) as trusted:
-        defaults = _defaults(confdir, host, port, expose, trusted)
-        _configure(master, {**defaults, "mode": [mode], **settings})
+        _configure(master, _settings(confdir, entrances, expose, trusted))
         serving = asyncio.create_task(master.run())
         up = asyncio.create_task(ready.event.wait())
         try:
             await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
                 serving.result()
-            yield Proxy(master, _bound_port(master, host, port))
+            yield Proxy(master, [_bound(servers, entrance) for entrance in entrances])
         finally:
             up.cancel()
             master.shutdown()
@@ -195,15 +216,46 @@ def _trusted(upstream_ca: Path | None) -> Iterator[str | None]:
         yield bundle.name
 
 
-def _defaults(
-    confdir: Path, host: str, port: int, expose: bool, trusted: str | None
+def _rules(
+    entrances: Sequence[Entrance],
+    servers: proxyserver.Proxyserver,
+    *,
+    expose: bool,
+    upstream_auth: str | None,
+) -> Iterator[object]:
+    """What decides where requests go, and where none may."""
+    named = [_mode(e.spec) for e in entrances if e.mode == "upstream"]
+    proxies = [(mode.scheme, mode.address) for mode in named if isinstance(mode, UpstreamMode)]
+    via = proxies[0] if proxies else None
+    if via or any(route.prefix for entrance in entrances for route in entrance.routes):
+        yield Router(entrances, via=via)
+    if via and upstream_auth:
+        yield ProxyPassword(upstream_auth)
+    yield Fence(
+        entrances,
+        own=lambda: {address[1] for server in servers.servers for address in server.listen_addrs},
+        proxies=[address for _, address in proxies],
+        exposed=expose,
+    )
+
+
+def _mode(spec: str) -> ProxyMode:
+    try:
+        return ProxyMode.parse(spec)
+    except ValueError as error:
+        raise UsageError(f"--mode {spec}: {error}") from error
+
+
+def _settings(
+    confdir: Path, entrances: Sequence[Entrance], expose: bool, trusted: str | None
 ) -> dict[str, Any]:
+    # whose clients have addresses of their own; WireGuard's have shown a key
+    others = any(entrance.mode in {"transparent", "wireguard"} for entrance in entrances)
     return {
-        "listen_host": host,
-        "listen_port": port,
+        "mode": [entrance.spec for entrance in entrances],
         "confdir": str(confdir),
         # it means clients, not upstreams: it turns away whoever is not of this machine
-        "block_private": not expose,
+        "block_private": not (expose or others),
         "ssl_verify_upstream_trusted_ca": trusted,
         "connection_strategy": "lazy",  # so that an upstream that refuses is a recorded 502
         "tcp_timeout": TCP_TIMEOUT_S,
@@ -217,11 +269,14 @@ def _configure(master: Master, settings: dict[str, Any]) -> None:
         raise UsageError(str(error)) from error
 
 
-def _bound_port(master: Master, host: str, port: int) -> int:
-    servers: Any = master.addons.get("proxyserver")
-    instances: Sequence[Any] = list(servers.servers)
-    for instance in instances:
-        if error := instance.last_exception:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ListenError(host=host, port=port, reason=reason) from error
-    return int(instances[0].listen_addrs[0][1])
+def _bound(servers: proxyserver.Proxyserver, entrance: Entrance) -> Address | None:
+    """Where an entrance listens."""
+    instance: Any = servers.servers[entrance.spec]
+    if error := instance.last_exception:
+        reason = getattr(error, "strerror", None) or str(error)
+        if entrance.address is None or not isinstance(error, OSError):
+            raise UsageError(f"--mode {entrance.spec}: {reason}") from error
+        host, port = entrance.address
+        raise ListenError(host=host, port=port, reason=reason) from error
+    addresses = instance.listen_addrs
+    return (addresses[0][0], int(addresses[0][1])) if addresses else None

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,8 @@ class Ready:
         url: where it listens; base URLs begin with it.
         proxy_url: the same for clients that take it for a proxy; None: it is none.
         ca_file: the authority that intercepted clients have to trust; None: nothing is.
-        upstream: the API's URL, if one was named.
+        upstreams: what clients have for their base URL, up to the API's own path, and the
+            API that is meant by it; of those that were named.
     """
 
     command: str
@@ -30,7 +31,7 @@ class Ready:
     pid: int
     db: str
     cassette: str
-    upstream: str | None
+    upstreams: Mapping[str, str]
 
 
 @contextmanager

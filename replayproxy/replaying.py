@@ -27,7 +27,6 @@ def opened(
     repeat: Repeat = Repeat.LAST,
     pace: Pace = ORIGINAL,
     rules: MatchRules = EXACT,
-    upstream_host: str | None = None,
     keep_log: bool = True,
     on_played: Callable[[Played], None] = lambda played: None,
     cache_write: str = config.OTEL_CACHE_WRITE.default,
@@ -56,9 +55,7 @@ def opened(
             stack.callback(telemetry.close)
         library = stack.enter_context(Library(db))
         library.prepare(rules, cassette=cassette, on_progress=on_progress)
-        session = Session(
-            library, cassette=cassette, repeat=repeat, rules=rules, upstream_host=upstream_host
-        )
+        session = Session(library, cassette=cassette, repeat=repeat, rules=rules)
         # a connection of its own: misses are explained in another thread
         other = stack.enter_context(Library(db))
 

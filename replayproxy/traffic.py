@@ -1,6 +1,6 @@
 """Which requests are recorded, of all that pass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from fnmatch import fnmatchcase
 
 from replayproxy.providers import is_llm_traffic
@@ -18,10 +18,13 @@ def is_switched_off(value: str | None) -> bool:
     return value is not None and value.strip().lower() == "off"
 
 
-def records_matching(hosts: str, paths: str) -> Callable[[str, str], bool]:
+def records_matching(
+    hosts: str, paths: str, *, all_of: Collection[str] = ()
+) -> Callable[[str, str], bool]:
     """A function of host and path: LLM traffic, and what matches one of the patterns.
 
-    Patterns are shell-like and separated by commas; `*` is everything.
+    Patterns are shell-like and separated by commas; `*` is everything. What goes to a
+    host of `all_of` is recorded, all of it.
 
     >>> records = records_matching("*.internal,example.com", "/generate*")
     >>> records("llm.internal", "/any"), records("other.org", "/generate/3")
@@ -34,7 +37,8 @@ def records_matching(hosts: str, paths: str) -> Callable[[str, str], bool]:
 
     def records(host: str, path: str) -> bool:
         return (
-            is_llm_traffic(host, path)
+            host.lower() in all_of
+            or is_llm_traffic(host, path)
             or any(fnmatchcase(host.lower(), pattern) for pattern in host_patterns)
             or any(fnmatchcase(path, pattern) for pattern in path_patterns)
         )

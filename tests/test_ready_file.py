@@ -16,7 +16,7 @@ READY = Ready(
     pid=1,
     db="/a.db",
     cassette="default",
-    upstream=None,
+    upstreams={},
 )
 
 

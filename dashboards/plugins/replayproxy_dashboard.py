@@ -64,7 +64,7 @@ def prepare_jinja2_environment(env: Any, datasette: Any) -> None:
     templating.prepare(
         env,
         replayproxy_url=lambda path="": datasette.urls.path(HOME + path),
-        replayproxy_static=lambda name: _static_url(datasette, name),
+        replayproxy_static=lambda name: pages.static_url(datasette, static, name),
     )
 
 

@@ -1,17 +1,22 @@
 """`replayproxy record`: a proxy that records what passes."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from replayproxy.address import Upstream, parse_upstream, url_of
+from replayproxy.capture_modes import Entrance, entrances, named_upstreams
 from replayproxy.cli import running, serving
+from replayproxy.cli.entrances import (
+    check_exposure,
+    introduce,
+    mode_option,
+    upstream_auth_option,
+)
 from replayproxy.cli.extras import require
 from replayproxy.cli.options import (
     cassette_option,
@@ -43,11 +48,15 @@ from replayproxy.traffic import records_matching
 @running.run_options
 @click.option(
     "--upstream",
-    metavar="URL",
-    help="The API to record: clients use our address as their base URL. "
-    "Without it we are a forward proxy (HTTPS_PROXY).",
+    "upstreams",
+    multiple=True,
+    metavar="[/PREFIX=|PORT=]URL",
+    help="The API to record: clients use our address as their base URL. Several have a path "
+    "prefix each, or a port each. Without any we are a forward proxy (HTTPS_PROXY).",
 )
+@mode_option
 @upstream_ca_option
+@upstream_auth_option
 @click.option(
     "--grace",
     type=click.FloatRange(min=0),
@@ -76,8 +85,10 @@ def record(
     cassette: str,
     run: running.Run,
     listen: tuple[str, int],
-    upstream: str | None,
+    upstreams: tuple[str, ...],
+    modes: tuple[str, ...],
     upstream_ca: Path | None,
+    upstream_auth: str | None,
     grace: float,
     rerecord: bool,
     record_hosts: str,
@@ -116,6 +127,11 @@ def record(
     \b
       replayproxy record
       eval "$(replayproxy env)"; ./app
+    \b
+    Several ways in at once:
+      replayproxy record --upstream /openai=https://api.openai.com \\
+        --upstream /claude=https://api.anthropic.com --mode regular@8081
+      OPENAI_BASE_URL=http://127.0.0.1:8080/openai/v1 ./app
     """
     require("mitmproxy", feature="replayproxy record", extra="proxy")
     if rerecord and no_bodies:
@@ -123,21 +139,22 @@ def record(
             "--rerecord would replace recordings by some that cannot be replayed (--no-bodies). "
             "Leave one of the two out."
         )
-    serving.check_exposure(listen[0], expose=expose)
-    run.check(needs_url=upstream is None)
+    ways_in = entrances(listen, modes=modes, upstreams=upstreams)
+    check_exposure(ways_in, expose=expose)
+    named_hosts = {upstream.host for upstream in named_upstreams(ways_in)}
+    run.check(needs_url=not any(entrance.routes for entrance in ways_in))
     exit_code = serving.run(
         _record(
             db=db,
             cassette=cassette,
             run=run,
-            listen=listen,
-            upstream=parse_upstream(upstream) if upstream else None,
+            ways_in=ways_in,
             upstream_ca=upstream_ca,
+            upstream_auth=upstream_auth,
             expose=expose,
             grace_s=grace,
             rerecord=rerecord,
-            # what goes to the upstream that was named is recorded, all of it
-            records=records_matching("*" if upstream else record_hosts, record_paths),
+            records=records_matching(record_hosts, record_paths, all_of=named_hosts),
             policy=Policy(
                 tag_header=tag_header, keep_bodies=not no_bodies, estimate_usage=estimate_usage
             ),
@@ -159,9 +176,9 @@ async def _record(
     db: Path,
     cassette: str,
     run: running.Run,
-    listen: tuple[str, int],
-    upstream: Upstream | None,
+    ways_in: Sequence[Entrance],
     upstream_ca: Path | None,
+    upstream_auth: str | None,
     expose: bool,
     grace_s: float,
     rerecord: bool,
@@ -194,27 +211,28 @@ async def _record(
         recorder = proxy.load_addon("recorder").Recorder(writer, cassette=cassette, records=records)
         async with proxy.running(
             [recorder],
-            mode=f"reverse:{upstream.origin}" if upstream else "regular",
-            host=listen[0],
-            port=listen[1],
-            settings={},
+            entrances=ways_in,
             confdir=ca_folder(),
             expose=expose,
             upstream_ca=upstream_ca,
+            upstream_auth=upstream_auth,
         ) as server:
             _settle()
-            address = (listen[0], server.port)
             ready = running.ready_to(
                 "record",
-                address,
-                tunnels=upstream is None,
+                ways_in,
+                server.addresses,
+                takes_all=False,
                 db=db,
                 cassette=cassette,
-                upstream=upstream,
             )
-            code = await running.until_over(
-                run, ready, stop, introduce=partial(_introduce, db, *address, upstream)
-            )
+
+            def introduced() -> None:
+                say(f"recording into {db}")
+                settings = server.wireguard_settings()
+                introduce("record", ways_in, server.addresses, wireguard=settings)
+
+            code = await running.until_over(run, ready, stop, introduce=introduced)
             await server.stop_accepting()
             await stop.drained(recorder.idle, grace_s=grace_s)
     if writer.keys.exchanges:
@@ -242,16 +260,6 @@ def _settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
-
-
-def _introduce(db: Path, host: str, port: int, upstream: Upstream | None) -> None:
-    say(f"recording into {db}")
-    if upstream:
-        path = upstream.path or "/v1 (or whatever path the API has)"
-        say(f"base URL for clients: {url_of(host, port)}{path}")
-    else:
-        serving.say_proxy(host, port)
-    serving.say_listening("record", host, port)
 
 
 def _report(keys: KeyTally) -> str:

@@ -1,14 +1,23 @@
 """`replayproxy replay`: answers from recordings, and never from upstream unless told so."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from replayproxy.address import Upstream, parse_upstream, url_of
+from replayproxy.capture_modes import Address, Entrance, entrances, named_upstreams
 from replayproxy.cli import running, serving
+from replayproxy.cli.entrances import check_exposure, introduce, mode_option
 from replayproxy.cli.extras import require
 from replayproxy.cli.options import (
     cassette_option,
@@ -33,11 +42,17 @@ from replayproxy.home import authority, ca_folder
 from replayproxy.matching import MatchRules
 from replayproxy.passthrough import Passthrough
 from replayproxy.playback import Pace, Repeat, parse_pace
-from replayproxy.player import Forward, Played
+from replayproxy.player import ByBaseUrl, Forward, Played, Player
 from replayproxy.pricing import PriceFile
 from replayproxy.recording import Policy
 from replayproxy.settings_file import match_rules
 from replayproxy.store import Store, Writer
+
+if TYPE_CHECKING:
+    from replayproxy.proxy import Proxy
+
+_BY_MITMPROXY = frozenset({"wireguard", "local"})
+"""Capture modes that need more than a port and the bytes that come there."""
 
 
 @click.command(context_settings=running.CONTEXT)
@@ -46,10 +61,13 @@ from replayproxy.store import Store, Writer
 @running.run_options
 @click.option(
     "--upstream",
-    metavar="URL",
-    help="The API that base-URL clients think they talk to: its recordings are preferred. "
-    "Nothing is sent to it, unless --on-miss says so.",
+    "upstreams",
+    multiple=True,
+    metavar="[/PREFIX=|PORT=]URL",
+    help="The API that base-URL clients think they talk to, told as when recording: its "
+    "recordings are preferred. Nothing is sent to it, unless --on-miss says so.",
 )
+@mode_option
 @click.option(
     "--on-miss",
     type=click.Choice(["error", "record", "forward"]),
@@ -84,7 +102,8 @@ def replay(
     cassette: str,
     run: running.Run,
     listen: tuple[str, int],
-    upstream: str | None,
+    upstreams: tuple[str, ...],
+    modes: tuple[str, ...],
     on_miss: str,
     passthrough: tuple[str, ...],
     upstream_ca: Path | None,
@@ -121,7 +140,10 @@ def replay(
     Record only what is new:
       replayproxy replay --on-miss record --upstream https://api.aigateway.sh
     """
-    serving.check_exposure(listen[0], expose=expose)
+    ways_in = entrances(listen, modes=modes, upstreams=upstreams)
+    check_exposure(ways_in, expose=expose)
+    if asked_for := sorted({entrance.mode for entrance in ways_in} & _BY_MITMPROXY):
+        require("mitmproxy", feature=f"replayproxy replay --mode {asked_for[0]}", extra="proxy")
     if on_miss != "error":
         require("mitmproxy", feature=f"replayproxy replay --on-miss {on_miss}", extra="proxy")
     elif upstream_ca:
@@ -134,8 +156,7 @@ def replay(
             db=db,
             cassette=cassette,
             run=run,
-            listen=listen,
-            upstream=parse_upstream(upstream) if upstream else None,
+            ways_in=ways_in,
             on_miss=on_miss,
             passthrough=passthrough,
             upstream_ca=upstream_ca,
@@ -155,8 +176,7 @@ async def _replay(
     db: Path,
     cassette: str,
     run: running.Run,
-    listen: tuple[str, int],
-    upstream: Upstream | None,
+    ways_in: Sequence[Entrance],
     on_miss: str,
     passthrough: tuple[str, ...],
     upstream_ca: Path | None,
@@ -169,12 +189,11 @@ async def _replay(
 ) -> int:
     """Serve until told to stop, or while a command runs; the exit code."""
     from replayproxy import replaying, storing
-    from replayproxy.origin import Origin
     from replayproxy.stopping import StopSignals
 
     stop = StopSignals()
     tally = _Tally()
-    exits = _exits(passthrough, db=db, cassette=cassette, upstream=upstream)
+    exits = _exits(passthrough, db=db, cassette=cassette, ways_in=ways_in)
     async with AsyncExitStack() as stack:
         forward = None
         if on_miss != "error":
@@ -183,9 +202,7 @@ async def _replay(
                 storage = storing.opened(
                     db, policy=Policy(), prices=prices, cache_write=otel_cache_write
                 )
-            forward = await stack.enter_async_context(
-                _live(storage, cassette, upstream, upstream_ca)
-            )
+            forward = await stack.enter_async_context(_live(storage, cassette, upstream_ca))
         with progress("Making match keys for these rules") as on_progress:
             player, session = stack.enter_context(
                 replaying.opened(
@@ -194,7 +211,6 @@ async def _replay(
                     repeat=repeat,
                     pace=pace,
                     rules=rules,
-                    upstream_host=upstream.host if upstream else None,
                     keep_log=keep_log,
                     on_played=tally.add,
                     cache_write=otel_cache_write,
@@ -203,17 +219,17 @@ async def _replay(
                     exits=exits,
                 )
             )
-        certificates = authority()
-        origin = Origin(player, certificates=certificates, exits=exits)
-        port = await origin.start(*listen)
-        stack.push_async_callback(origin.close)
-        address = (listen[0], port)
-        tunnels = certificates is not None
+        opened = await _listen(stack, player, ways_in, exits)
         ready = running.ready_to(
-            "replay", address, tunnels=tunnels, db=db, cassette=cassette, upstream=upstream
+            "replay",
+            ways_in,
+            opened.addresses,
+            takes_all=opened.opens_tls,
+            db=db,
+            cassette=cassette,
         )
-        introduce = partial(_introduce, db, *address, upstream, tunnels=tunnels)
-        code = await running.until_over(run, ready, stop, introduce=introduce)
+        introduced = partial(_introduce, db, ways_in, opened)
+        code = await running.until_over(run, ready, stop, introduce=introduced)
     if run.command and not tally.asked:
         running.say_nothing_came(run)
     else:
@@ -259,7 +275,6 @@ class _Tally:
 async def _live(
     storage: AbstractContextManager[Writer] | None,
     cassette: str,
-    upstream: Upstream | None,
     upstream_ca: Path | None,
 ) -> AsyncIterator[Forward]:
     """The way upstream, for misses; with a storage they are recorded."""
@@ -273,16 +288,12 @@ async def _live(
             recorders.append(make(writer, cassette=cassette, records=lambda host, path: True))
         async with proxy.running(
             recorders,
-            mode="regular",
-            host="127.0.0.1",
-            port=0,
-            settings={},
+            entrances=[Entrance(mode="regular", address=("127.0.0.1", 0))],
             confdir=ca_folder(),
             upstream_ca=upstream_ca,
         ) as server:
             yield Forwarder(
                 proxy_port=server.port,
-                upstream=upstream,
                 passed_on="recorded" if writer else "forwarded",
             )
     if writer and writer.not_recorded:
@@ -290,22 +301,82 @@ async def _live(
 
 
 def _exits(
-    named: tuple[str, ...], *, db: Path, cassette: str, upstream: Upstream | None
+    named: tuple[str, ...], *, db: Path, cassette: str, ways_in: Sequence[Entrance]
 ) -> Outside | None:
     """The servers that were named; those that are replayed are none of them."""
     if not named:
         return None
     with Store(db) as store:
         replayed = store.origins(cassette=cassette)
-    if upstream:
-        replayed.append((upstream.host, upstream.port))
+    replayed += [(upstream.host, upstream.port) for upstream in named_upstreams(ways_in)]
     return Outside(Passthrough.parse(named, replayed=replayed))
 
 
-def _introduce(db: Path, host: str, port: int, upstream: Upstream | None, *, tunnels: bool) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """Ports that are open.
+
+    Attributes:
+        addresses: where each entrance listens; None: nowhere.
+        wireguard: the settings of its client.
+    """
+
+    addresses: Sequence[Address | None]
+    opens_tls: bool
+    wireguard: str | None
+
+
+async def _listen(
+    stack: AsyncExitStack, player: Player, ways_in: Sequence[Entrance], exits: Outside | None
+) -> _Opened:
+    """Open all ports, until the stack is closed."""
+    from replayproxy.origin import Origin
+
+    certificates = authority()
+    addresses: dict[Entrance, Address | None] = {}
+    for entrance in ways_in:
+        if entrance.address and entrance.mode not in _BY_MITMPROXY:
+            origin = Origin(
+                ByBaseUrl(player, entrance.routes) if entrance.routes else player,
+                certificates=certificates,
+                exits=exits,
+                transparent=entrance.mode == "transparent",
+            )
+            port = await origin.start(*entrance.address)
+            addresses[entrance] = (entrance.address[0], port)
+            stack.push_async_callback(origin.close)
+    wireguard = None
+    if others := [entrance for entrance in ways_in if entrance not in addresses]:
+        origin = Origin(player, transparent=True)
+        port = await origin.start("127.0.0.1", 0)
+        stack.push_async_callback(origin.close)
+        intercepting = await stack.enter_async_context(_intercepting(others, player_port=port))
+        addresses |= dict(zip(others, intercepting.addresses, strict=True))
+        wireguard = intercepting.wireguard_settings()
+    return _Opened(
+        addresses=[addresses[entrance] for entrance in ways_in],
+        opens_tls=certificates is not None,
+        wireguard=wireguard,
+    )
+
+
+def _introduce(db: Path, ways_in: Sequence[Entrance], opened: _Opened) -> None:
     say(f"replaying from {db}")
-    path = upstream.path if upstream and upstream.path else "/v1 (or whatever path the API has)"
-    say(f"base URL for clients: {url_of(host, port)}{path}")
-    if tunnels:
-        serving.say_proxy(host, port)
-    serving.say_listening("replay", host, port)
+    introduce(
+        "replay",
+        ways_in,
+        opened.addresses,
+        wireguard=opened.wireguard,
+        takes_all=True,
+        opens_tls=opened.opens_tls,
+    )
+
+
+def _intercepting(
+    ways_in: Sequence[Entrance], *, player_port: int
+) -> "AbstractAsyncContextManager[Proxy]":
+    """For the capture modes that are mitmproxy's alone: all of it goes to our player."""
+    from replayproxy import proxy
+
+    replayer = proxy.load_addon("replayer").Replayer(player_port)
+    return proxy.running([replayer], entrances=ways_in, confdir=ca_folder())

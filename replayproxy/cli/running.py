@@ -3,7 +3,7 @@
 import functools
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from replayproxy import launching, ready_file
-from replayproxy.address import Upstream, parse_upstream, url_of
+from replayproxy.address import parse_upstream, url_of
+from replayproxy.capture_modes import Address, Entrance
 from replayproxy.cli.options import listen_option
 from replayproxy.cli.text import say
 from replayproxy.environment import (
@@ -34,6 +35,8 @@ CONTEXT = {"allow_interspersed_args": False}
 _SHORT = 60
 _ANYWHERE = ("127.0.0.1", 8080)
 _FREE = ("127.0.0.1", 0)
+_PROXIES = frozenset({"regular", "upstream"})
+"""Capture modes whose ports a proxy variable can name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +144,9 @@ def variables(ready: Ready, *, by_base_url: bool) -> dict[str, str]:
     found: dict[str, str] = {}
     recorded = _recorded(ready) if ready.command == "replay" else []
     if by_base_url:
-        found = (
-            base_urls(ready.url, parse_upstream(ready.upstream))
-            if ready.upstream
-            else replayed_base_urls(ready.url, recorded)
-        )
+        for url, upstream in reversed(list(ready.upstreams.items())):  # the first one wins
+            found |= base_urls(url, parse_upstream(upstream))
+        found = found or replayed_base_urls(ready.url, recorded)
         exempt = [inherited.get("NO_PROXY"), "127.0.0.1,localhost"]
         found |= dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(filter(None, exempt)))
     elif ready.proxy_url is None or ready.ca_file is None:
@@ -187,24 +188,38 @@ async def until_over(
 
 def ready_to(
     command: str,
-    address: tuple[str, int],
+    ways_in: Sequence[Entrance],
+    addresses: Sequence[Address | None],
     *,
-    tunnels: bool,
+    takes_all: bool,
     db: Path,
     cassette: str,
-    upstream: Upstream | None,
 ) -> Ready:
-    """What others need to know of us, now that we listen."""
-    url = url_of(*address)
+    """What others need to know of us, now that we listen.
+
+    Args:
+        addresses: where each of the ways in listens.
+        takes_all: whether every port is one for clients of proxies, too.
+    """
+    ports = [
+        (entrance, url_of(*address))
+        for entrance, address in zip(ways_in, addresses, strict=True)
+        if address and entrance.mode != "wireguard"
+    ]
+    proxies = [url for entrance, url in ports if takes_all or entrance.mode in _PROXIES]
     return Ready(
         command=command,
-        url=url,
-        proxy_url=url if tunnels else None,
-        ca_file=str(ca_file()) if tunnels else None,
+        url=ports[0][1] if ports else "",
+        proxy_url=proxies[0] if proxies else None,
+        ca_file=str(ca_file()) if proxies or len(ports) < len(ways_in) else None,
         pid=os.getpid(),
         db=str(db.absolute()),
         cassette=cassette,
-        upstream=upstream.origin + upstream.path if upstream else None,
+        upstreams={
+            url + route.prefix: route.upstream.origin + route.upstream.path
+            for entrance, url in ports
+            for route in entrance.routes
+        },
     )
 
 

@@ -26,11 +26,18 @@ class Child:
         code: its exit code, once it has ended.
     """
 
-    def __init__(self, arguments: Sequence[str], *, cwd: Path, announces: str) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        announces: str,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.process = subprocess.Popen(
             arguments,
             cwd=cwd,
-            env=environment(cwd),
+            env={**environment(cwd), **(env or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -74,11 +81,10 @@ def environment(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def serving(*arguments: str, cwd: Path) -> Iterator[Child]:
+def serving(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[Child]:
     """`replayproxy ARGUMENTS` on a free port, for a `with` block."""
-    child = Child(
-        [*COMMAND, *arguments, "--listen", "127.0.0.1:0"], cwd=cwd, announces="listening on "
-    )
+    command = [*COMMAND, *arguments, "--listen", "127.0.0.1:0"]
+    child = Child(command, cwd=cwd, announces="listening on ", env=env)
     try:
         yield child
     finally:

@@ -121,7 +121,7 @@ SOME = faults("""
     replaying explained _as_replayed
     store.replay_log ReplayLog.add _columns
     origin _Connection._receive _Connection._respond _Connection._play _Connection._write
-    origin _Connection._read _Connection._go_on _Connection._open_tunnel _Connection._enter_tunnel
+    origin _Connection._read _Connection._go_on _Connection._begin _Connection._enter_tunnel
     http1 RequestReader.read RequestReader.receive RequestReader._to_request
     timer Timer.until Timer._wait
     tls Tls.__init__ Tls.receive Tls.seal Tls.farewell

@@ -31,7 +31,8 @@ def test_a_recorder_says_where_it_is_and_that_it_is_well(by_base_url: bool, tmp_
 
     assert ready.url == recorder.url
     assert ready.pid == recorder.process.pid
-    assert ready.upstream == (f"{upstream.origin}/v1" if by_base_url else None)
+    named = {ready.url: f"{upstream.origin}/v1"}
+    assert ready.upstreams == (named if by_base_url else {})
     assert {answer.status for answer in answers} == {200}
     assert json.loads(answers[0].body)["command"] == "record"
     assert not file.exists()

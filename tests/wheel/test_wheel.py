@@ -38,6 +38,7 @@ NEEDS_AN_EXTRA = (
     "replayproxy.flows",
     "replayproxy.mending",
     "replayproxy.proxy",
+    "replayproxy.routing",
     "replayproxy.telemetry.exporting",
     "replayproxy.telemetry.metrics",
     "replayproxy.telemetry.sdk",
