@@ -159,7 +159,7 @@ def register_routes() -> list[tuple[str, Callable[..., Awaitable[Any]]]]:
     of_exchanges = ExchangeRoutes(
         home=HOME,
         charts=charts,
-        specs=specs_in(FOLDER / "charts" / "exchange"),
+        specs=specs_in(FOLDER / "charts" / "exchange", FOLDER / "charts" / "compare"),
         database=pages.database,
         page=pages.page,
     )

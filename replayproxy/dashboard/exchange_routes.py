@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from datasette import Response
 from datasette.utils.asgi import NotFound
 
-from replayproxy.dashboard import exchange_page
+from replayproxy.dashboard import comparison, exchange_page
 from replayproxy.dashboard.charts import Charts, ChartSpec, read_specs
 from replayproxy.dashboard.cost_view import KINDS
 from replayproxy.dashboard.traced import trace_chart
@@ -44,6 +44,7 @@ class ExchangeRoutes:
         return [
             (rf"{one}$", self.show_exchange),
             (rf"{one}/chunks$", self.show_chunks),
+            (rf"^{self.home}/compare$", self.show_comparison),
             (rf"{one}/(?P<part>request|response)$", self.send_body),
             (
                 rf"{one}/(?P<part>request|response)/picture/(?P<digest>[0-9a-f]{{16}})$",
@@ -91,6 +92,51 @@ class ExchangeRoutes:
         )
         context = {"page": page, "count": CHUNKS_A_PAGE, **urls.context()}
         return await self.page(datasette, request, "chunks", **context)
+
+    async def show_comparison(self, datasette: Any, request: Any) -> Any:
+        """Two exchanges beside each other; without their ids, the question which."""
+        given = request.args.getlist("id") + ["", ""]  # as the table's boxes send them
+        asked = {
+            "a": request.args.get("a") or given[0],
+            "b": request.args.get("b") or given[1],
+            "a_database": request.args.get("a_database") or "",
+            "b_database": request.args.get("b_database") or "",
+        }
+        context = {"asked": asked, "spec": self.specs["rhythm"]}
+        a, a_urls = await self._side(datasette, asked, "a")
+        b, b_urls = await self._side(datasette, asked, "b")
+        context["exchanges_url"] = a_urls.table("exchanges")
+        if a is None or b is None:
+            return await self.page(datasette, request, "compare", **context)
+        found = await asyncio.to_thread(comparison.compare, a, b)
+        sides = (found.a, found.b)
+        chart = None
+        if any(side.ticks for side in sides):
+            words = {"end_ms": max(end_ms(side.exchange, side.ticks) for side in sides)}
+            data = comparison.rhythm(found)
+            chart = await self.charts.render(self.specs["rhythm"], data, words)
+        swapped = {f"{'b' if key[0] == 'a' else 'a'}{key[1:]}": v for key, v in asked.items() if v}
+        context |= {
+            "found": found,
+            "chart": chart,
+            "a_url": a_urls.exchange(asked["a"]),
+            "b_url": b_urls.exchange(asked["b"]),
+            "swap_url": f"{datasette.urls.path(f'{self.home}/compare')}?{urlencode(swapped)}",
+        }
+        return await self.page(datasette, request, "compare", **context)
+
+    async def _side(
+        self, datasette: Any, asked: Mapping[str, str], which: str
+    ) -> tuple[tuple[Path, int] | None, "Urls"]:
+        name = asked[f"{which}_database"]
+        database = await self.database(datasette, name)
+        urls = Urls(datasette, self.home, database.name, name)
+        if not asked[which]:
+            return None, urls
+        number = _number(asked[which])
+        if number is None:
+            raise NotFound(f"There is no exchange {asked[which]}.")
+        return (Path(database.path), number), urls
 
     async def send_body(self, datasette: Any, request: Any) -> Any:
         """The wire bytes of a request or a response, as a file to keep: never to be rendered."""
@@ -173,9 +219,9 @@ def steps(page: exchange_page.ExchangePage) -> list[tuple[float, ...]]:
     ]
 
 
-def specs_in(folder: Path) -> dict[str, ChartSpec]:
-    """The charts of a folder, by name."""
-    return {spec.name: spec for spec in read_specs(folder)}
+def specs_in(*folders: Path) -> dict[str, ChartSpec]:
+    """The charts of folders, by name."""
+    return {spec.name: spec for folder in folders for spec in read_specs(folder)}
 
 
 def _id(request: Any) -> int:
