@@ -10,7 +10,12 @@ from replayproxy.dashboard.conversation import Asked, read_request
 from replayproxy.dashboard.cost_view import CostView, cost_view
 from replayproxy.dashboard.raw_body import Raw, raw_body
 from replayproxy.dashboard.reading import MAX_PARSED_BYTES, Reading, read
-from replayproxy.dashboard.stream_events import ChunkEvents, StreamEvents, read_events
+from replayproxy.dashboard.stream_events import (
+    ChunkEvents,
+    StreamEvents,
+    read_events,
+    read_rows,
+)
 from replayproxy.dashboard.traced import Traced, read_traced
 from replayproxy.model import Headers, header
 from replayproxy.reply import EXCHANGE_MARK
@@ -78,15 +83,14 @@ def read_page(path: Path, exchange_id: int) -> ExchangePage:
     exchange = seen.exchange
     request = exchange.request
     shown = range(MAX_CHUNK_ROWS)
-    chunks = seen.chunks if seen.parsed else seen.chunks[: shown.stop]
-    events = read_events(exchange, chunks, shown, cut=not seen.parsed)
+    events = read_events(exchange, seen.chunks[: seen.parsed], shown, whole=seen.read_to_the_end)
     readable = len(request.body) <= MAX_PARSED_BYTES
     mark = header(seen.response_headers, EXCHANGE_MARK) or ""
     return ExchangePage(
         seen=seen,
         asked=read_request(request.body) if readable else Asked(),
         events=events,
-        chunk_rows=tuple(_rows(seen.ticks, events, shown)),
+        chunk_rows=tuple(_rows(seen.ticks, events.rows, shown)),
         request_raw=raw_body(request.body, request.headers),
         response_raw=raw_body(b"".join(c.data for c in seen.chunks), seen.response_headers),
         cost=cost_view(exchange),
@@ -105,11 +109,10 @@ def read_chunk_page(path: Path, exchange_id: int, *, first: int, count: int) -> 
         DatabaseError: the database cannot be used.
     """
     with Store(path) as store:
-        seen = read(store, exchange_id)
+        seen = read(store, exchange_id, answer=False)
     shown = range(first, first + count)
-    chunks = seen.chunks[: shown.stop]
-    events = read_events(seen.exchange, chunks, shown, cut=len(chunks) < len(seen.chunks))
-    return ChunkPage(seen=seen, rows=tuple(_rows(seen.ticks, events, shown)), first=first)
+    rows = read_rows(seen.exchange, seen.chunks, shown)
+    return ChunkPage(seen=seen, rows=tuple(_rows(seen.ticks, rows, shown)), first=first)
 
 
 def read_body(path: Path, exchange_id: int, part: str) -> bytes:
@@ -147,7 +150,8 @@ def read_picture(
 
 
 def _rows(
-    ticks: Sequence[waterfall.Tick], events: StreamEvents, shown: range
+    ticks: Sequence[waterfall.Tick], brought: Sequence[ChunkEvents], shown: range
 ) -> Iterator[ChunkRow]:
-    for tick, brought in zip(ticks[shown.start : shown.stop], events.rows, strict=False):
-        yield ChunkRow(tick=tick, brought=brought)
+    # of a response that is too long to be read, there are fewer rows
+    for tick, events in zip(ticks[shown.start : shown.stop], brought, strict=False):
+        yield ChunkRow(tick=tick, brought=events)

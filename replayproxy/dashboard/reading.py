@@ -13,7 +13,8 @@ from replayproxy.recording import read_answer
 from replayproxy.store import Store
 
 MAX_PARSED_BYTES = 16 * 1024 * 1024
-"""Longer bodies are offered for download, but not read on every look at the page."""
+MAX_PARSED_CHUNKS = 20_000
+"""What is beyond is offered for download, but not read on every look at the page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +23,13 @@ class Reading:
 
     Attributes:
         row: its row of the table `exchanges`, with its `match_key`.
-        answer: empty if the response is too long to be parsed (`parsed` is False).
+        parsed: of so many chunks, the first ones, the answer was read.
     """
 
     exchange: Exchange
     row: Mapping[str, Any]
     chunks: Sequence[Chunk]
-    parsed: bool
+    parsed: int
     answer: Answer
     choices: tuple[Message, ...]
     ticks: Sequence[waterfall.Tick]
@@ -42,6 +43,11 @@ class Reading:
     def response_bytes(self) -> int:
         """The length of the body, so far."""
         return self.ticks[-1].received if self.ticks else 0
+
+    @property
+    def read_to_the_end(self) -> bool:
+        """Whether the answer is all that came."""
+        return self.parsed == len(self.chunks)
 
     @property
     def in_flight(self) -> bool:
@@ -68,8 +74,8 @@ class Reading:
         return tokens * 1e9 / (end - first)
 
 
-def read(store: Store, exchange_id: int) -> Reading:
-    """Read an exchange.
+def read(store: Store, exchange_id: int, *, answer: bool = True) -> Reading:
+    """Read an exchange, if need be without its answer.
 
     Raises:
         UnknownExchangeError: there is none of this id.
@@ -78,17 +84,25 @@ def read(store: Store, exchange_id: int) -> Reading:
     row = store.row(exchange_id)
     exchange = store.exchange(exchange_id)
     chunks = store.chunks(exchange_id)
-    parsed = sum(len(chunk.data) for chunk in chunks) <= MAX_PARSED_BYTES
-    answer = read_answer(exchange, chunks, Decoder) if parsed else Answer()
-    choices = read_choices(answer)
-    if parsed and not choices:
-        choices = read_answer_body(exchange, chunks)
+    readable = _readable(chunks) if answer else ()
+    found = read_answer(exchange, readable, Decoder)
     return Reading(
         exchange=exchange,
         row=row,
         chunks=chunks,
-        parsed=parsed,
-        answer=answer,
-        choices=choices,
+        parsed=len(readable),
+        answer=found,
+        choices=read_choices(found) or read_answer_body(exchange, readable),
         ticks=waterfall.ticks(chunks, headers_ms=row["time_to_headers_ms"] or 0.0),
     )
+
+
+def _readable(chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
+    if len(chunks) <= MAX_PARSED_CHUNKS and sum(len(c.data) for c in chunks) <= MAX_PARSED_BYTES:
+        return chunks
+    length = 0
+    for number, chunk in enumerate(chunks[:MAX_PARSED_CHUNKS]):
+        length += len(chunk.data)
+        if length > MAX_PARSED_BYTES:
+            return chunks[:number]
+    return chunks[:MAX_PARSED_CHUNKS]

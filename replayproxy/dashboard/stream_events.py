@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from replayproxy.content_coding import Decoder
 from replayproxy.model import Answer, Chunk, Exchange, Usage, header
-from replayproxy.protocols import Protocol, detect
+from replayproxy.protocols import detect
 from replayproxy.sse import ServerSentEvent, SSEDecoder
 
 MAX_DATA = 600
@@ -17,9 +17,6 @@ MAX_DATA = 600
 
 MAX_SAID = 20_000
 """Characters of an answer that can be followed as it grows."""
-
-MAX_EVENTS = 20_000
-"""Events that are read one by one; what is after them is in the answer, but not followed."""
 
 _REPEATS = (".completed", ".incomplete", ".failed", ".done")
 """How events of the Responses and Interactions APIs end that say again what deltas said."""
@@ -48,12 +45,13 @@ class ChunkEvents:
     Attributes:
         events: those that ended in it; empty for a keep-alive, or a piece of a longer one.
         text: the chunk's own beginning; None if it is no text.
-        said_to: how many characters the answer had then (see `StreamEvents.said`).
+        said_to: how many characters the answer had then (see `StreamEvents.said`), if
+            it was followed from the beginning.
     """
 
     events: tuple[EventRow, ...]
     text: str | None
-    said_to: int
+    said_to: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,39 +68,80 @@ class StreamEvents:
     rows: tuple[ChunkEvents, ...] = ()
     said: str = ""
     said_to: tuple[int, ...] = ()
-    event_count: int = 0
 
 
 def read_events(
-    exchange: Exchange, chunks: Sequence[Chunk], shown: range, *, cut: bool = False
+    exchange: Exchange, chunks: Sequence[Chunk], shown: range, *, whole: bool = True
 ) -> StreamEvents:
-    """Read a stream; its rows are those of the chunks in `shown`. `cut`: more chunks follow."""
+    """Read a stream; its rows are those of the chunks in `shown`.
+
+    `whole`: these are all chunks that there are, so the last event ends with them.
+    """
     if exchange.head is None:
         return StreamEvents()
-    request = exchange.request
-    protocol = detect(request.method, request.path)
-    decoder = Decoder(header(exchange.head.headers, "content-encoding"))
-    sse = SSEDecoder()
+    stream = _Stream(exchange)
     rows, said_to, said = [], [], _Said()
     for seq, chunk in enumerate(chunks):
-        data = decoder.decode(chunk.data)
-        events = sse.feed(data) if exchange.streamed else []
-        if seq == len(chunks) - 1 and exchange.streamed and exchange.outcome and not cut:
-            events += sse.flush()
-        answers = [said.take(protocol, event) for event in events]
+        data, events = stream.feed(chunk.data)
+        if whole and seq == len(chunks) - 1 and exchange.outcome:
+            events += stream.flush()
+        answers = [stream.read(event) for event in events]
+        for event, answer in zip(events, answers, strict=True):
+            said.add(event, answer)
         said_to.append(said.length)
         if seq in shown:
-            found = zip(events, answers, strict=True)
-            rows.append(
-                ChunkEvents(
-                    events=tuple(_row(event, answer) for event, answer in found),
-                    text=as_text(data[: 4 * MAX_DATA]),
-                    said_to=said.length,
-                )
-            )
-    return StreamEvents(
-        rows=tuple(rows), said=said.text(), said_to=tuple(said_to), event_count=said.events
-    )
+            rows.append(_chunk(data, events, answers, said_to=said.length))
+    return StreamEvents(rows=tuple(rows), said=said.text(), said_to=tuple(said_to))
+
+
+def read_rows(exchange: Exchange, chunks: Sequence[Chunk], shown: range) -> tuple[ChunkEvents, ...]:
+    """The rows of some chunks, wherever they are in the stream, without reading all before them."""
+    if exchange.head is None:
+        return ()
+    stream = _Stream(exchange)
+    first = _where_an_event_begins(chunks, shown.start) if stream.is_plain else 0
+    rows = []
+    for seq in range(first, min(shown.stop, len(chunks))):
+        data, events = stream.feed(chunks[seq].data)
+        if seq == len(chunks) - 1 and exchange.outcome:
+            events += stream.flush()
+        if seq in shown:
+            answers = [stream.read(event) for event in events]
+            rows.append(_chunk(data, events, answers, said_to=None))
+    return tuple(rows)
+
+
+def _where_an_event_begins(chunks: Sequence[Chunk], start: int) -> int:
+    """The last chunk up to `start` that has an event's end before it."""
+    start = min(start, len(chunks))
+    return next((n for n in range(start, 0, -1) if chunks[n - 1].data.endswith(b"\n\n")), 0)
+
+
+class _Stream:
+    """The decoders of one response."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        assert exchange.head is not None
+        coding = header(exchange.head.headers, "content-encoding")
+        self.is_plain = coding in {None, "", "identity"}
+        self._streamed = exchange.streamed
+        self._decoder = Decoder(coding)
+        self._sse = SSEDecoder()
+        self._protocol = detect(exchange.request.method, exchange.request.path)
+
+    def feed(self, data: bytes) -> tuple[bytes, list[ServerSentEvent]]:
+        """The bytes, decoded, and the events that end in them."""
+        data = self._decoder.decode(data)
+        return data, self._sse.feed(data) if self._streamed else []
+
+    def flush(self) -> list[ServerSentEvent]:
+        return self._sse.flush() if self._streamed else []
+
+    def read(self, event: ServerSentEvent) -> Answer:
+        """What an event says by itself: to a reader that has seen no other."""
+        reader = self._protocol.reader()
+        reader.read_event(event)
+        return reader.answer()
 
 
 class _Said:
@@ -112,20 +151,11 @@ class _Said:
         self._pieces: list[str] = []
         self._kind = ""
         self.length = 0
-        self.events = 0
 
-    def take(self, protocol: Protocol, event: ServerSentEvent) -> Answer:
-        """What an event says by itself: to a reader that has seen no other."""
-        self.events += 1
-        if self.events > MAX_EVENTS:
-            return Answer()
-        reader = protocol.reader()
-        reader.read_event(event)
-        answer = reader.answer()
+    def add(self, event: ServerSentEvent, answer: Answer) -> None:
         if not _kind_of(event).endswith(_REPEATS):
             for kind, text, begins in _pieces(answer):
                 self._add(kind, text, begins=begins)
-        return answer
 
     def text(self) -> str:
         return "".join(self._pieces)
@@ -151,6 +181,17 @@ def _pieces(answer: Answer) -> Iterator[tuple[str, str, bool]]:
                 yield f"{choice.index} call", f"{call.name} ", True
             if call.arguments:
                 yield f"{choice.index} call", call.arguments, False
+
+
+def _chunk(
+    data: bytes, events: list[ServerSentEvent], answers: list[Answer], *, said_to: int | None
+) -> ChunkEvents:
+    found = zip(events, answers, strict=True)
+    return ChunkEvents(
+        events=tuple(_row(event, answer) for event, answer in found),
+        text=as_text(data[: 4 * MAX_DATA]),
+        said_to=said_to,
+    )
 
 
 def _row(event: ServerSentEvent, answer: Answer) -> EventRow:

@@ -11,8 +11,8 @@ from replayproxy.model import Chunk, Exchange
 
 type Pace = Literal["steady", "slow", "stall"]
 
-MAX_TICKS = 3000
-"""Of longer streams, the chart leaves out steady chunks."""
+MAX_TICKS = 1200
+"""Of longer streams, the chart, which is no wider, leaves out steady chunks."""
 
 LABEL_SHARE = 0.08
 """A phase that takes less of the width has no room for its name."""

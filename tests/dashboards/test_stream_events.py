@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replayproxy.dashboard import stream_events
-from replayproxy.dashboard.stream_events import MAX_DATA, StreamEvents, read_events
+from replayproxy.dashboard.stream_events import MAX_DATA, StreamEvents, read_events, read_rows
 from replayproxy.model import Chunk, Exchange, Outcome, Request, ResponseHead
 from tests.dashboards.sample import call, data, delta, stream, tool_answer
 
@@ -20,10 +20,10 @@ def read(
     path: str = CHAT,
     outcome: Outcome | None = Outcome.COMPLETED,
     shown: range = range(100),
-    cut: bool = False,
+    whole: bool = True,
 ) -> StreamEvents:
     chunks = [Chunk(offset_ns=number, data=piece) for number, piece in enumerate(pieces)]
-    return read_events(exchange(path, outcome), chunks, shown, cut=cut)
+    return read_events(exchange(path, outcome), chunks, shown, whole=whole)
 
 
 def exchange(path: str = CHAT, outcome: Outcome | None = Outcome.COMPLETED) -> Exchange:
@@ -141,7 +141,7 @@ def test_a_last_event_without_its_blank_line_is_told_once_the_exchange_has_ended
 
     assert found(read(torn)) == [[("odd", "no blank line after it")]]
     assert found(read(torn, outcome=None)) == []
-    assert found(read(torn, cut=True)) == []
+    assert found(read(torn, whole=False)) == []
 
 
 def test_long_data_is_cut_and_counted() -> None:
@@ -179,6 +179,18 @@ def test_without_an_answer_there_is_nothing() -> None:
     unanswered = Exchange(started_at=datetime.now(UTC), request=exchange().request)
 
     assert read_events(unanswered, [], range(9)) == StreamEvents()
+
+
+def test_rows_of_the_middle_are_those_of_the_whole() -> None:
+    words = [delta(content=f"{number} ") for number in range(50)]
+    torn = [piece for word in words for piece in (word[:10], word[10:])]
+    chunks = [Chunk(offset_ns=number, data=piece) for number, piece in enumerate(torn)]
+    whole = read_events(exchange(), chunks, range(100)).rows
+
+    for first in (0, 1, 41, 98, 99, 100, 500):
+        rows = read_rows(exchange(), chunks, range(first, first + 7))
+        expected = whole[first : first + 7]
+        assert [(row.events, row.text) for row in rows] == [(r.events, r.text) for r in expected]
 
 
 @given(st.lists(st.binary(max_size=40) | st.sampled_from(pieces(stream(["a", "b"]))), max_size=8))
