@@ -47,8 +47,9 @@ charts = Charts(FOLDER / "charts" / "theme.json")
 @hookimpl
 def asgi_wrapper(datasette: Any) -> Callable[[App], App]:
     """Host check, read-only, security headers."""
-    hosts = (datasette.plugin_config("replayproxy") or {}).get("hosts", [])
-    return lambda app: WebGuard(app, hosts=hosts)
+    said = datasette.plugin_config("replayproxy") or {}
+    hosts, addresses = said.get("hosts", []), said.get("addresses") is True
+    return lambda app: WebGuard(app, hosts=hosts, addresses=addresses)
 
 
 @hookimpl
@@ -65,6 +66,7 @@ def prepare_jinja2_environment(env: Any, datasette: Any) -> None:
         env,
         replayproxy_url=lambda path="": datasette.urls.path(HOME + path),
         replayproxy_static=lambda name: pages.static_url(datasette, static, name),
+        shows_bodies=lambda: pages.shows_bodies(datasette),
     )
 
 

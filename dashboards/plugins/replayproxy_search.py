@@ -57,6 +57,7 @@ def extra_template_vars(datasette: Any, request: Any) -> Any:
 
 async def show_search(datasette: Any, request: Any) -> Any:
     """Exchanges that hold the words, newest first."""
+    pages.need_bodies(datasette)
     names = ("q", "model", "cassette", "since", "before")
     asked = Asked.read({name: request.args.get(name) or "" for name in names})
     found: SearchPage = await pages.read(datasette, search_page.read_page, asked)

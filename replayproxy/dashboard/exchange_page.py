@@ -40,6 +40,7 @@ class ExchangePage:
     Attributes:
         replay_of: the exchange that a replay answered with, if this one was recorded
             from a replay; it may be another database's.
+        has_bodies: False: what was asked and answered is not shown, nor what is made of it.
     """
 
     seen: Reading
@@ -53,6 +54,12 @@ class ExchangePage:
     like_it: LikeIt
     replay_of: int | None
     copies: copying.Copies
+    has_bodies: bool
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether there is more to come."""
+        return self.seen.in_flight
 
     @property
     def request_headers(self) -> Headers:
@@ -69,7 +76,7 @@ class ChunkPage:
     first: int
 
 
-def read_page(path: Path, exchange_id: int) -> ExchangePage:
+def read_page(path: Path, exchange_id: int, *, bodies: bool = True) -> ExchangePage:
     """Read an exchange from the database at `path`.
 
     Raises:
@@ -77,7 +84,7 @@ def read_page(path: Path, exchange_id: int) -> ExchangePage:
         DatabaseError: the database cannot be used.
     """
     with Store(path) as store:
-        seen = read(store, exchange_id)
+        seen = read(store, exchange_id, bodies=bodies)
         like_it = store.like_it(exchange_id)
         traced = read_traced(store, exchange_id)
     exchange = seen.exchange
@@ -97,11 +104,14 @@ def read_page(path: Path, exchange_id: int) -> ExchangePage:
         traced=traced,
         like_it=like_it,
         replay_of=int(mark) if mark.isdecimal() and len(mark) < 18 else None,
+        has_bodies=bodies,
         copies=copying.copies(exchange, path, playable=seen.row["match_key"] is not None),
     )
 
 
-def read_chunk_page(path: Path, exchange_id: int, *, first: int, count: int) -> ChunkPage:
+def read_chunk_page(
+    path: Path, exchange_id: int, *, first: int, count: int, bodies: bool = True
+) -> ChunkPage:
     """Read some of an exchange's chunks.
 
     Raises:
@@ -109,7 +119,7 @@ def read_chunk_page(path: Path, exchange_id: int, *, first: int, count: int) -> 
         DatabaseError: the database cannot be used.
     """
     with Store(path) as store:
-        seen = read(store, exchange_id, answer=False)
+        seen = read(store, exchange_id, answer=False, bodies=bodies)
     shown = range(first, first + count)
     rows = read_rows(seen.exchange, seen.chunks, shown)
     return ChunkPage(seen=seen, rows=tuple(_rows(seen.ticks, rows, shown)), first=first)

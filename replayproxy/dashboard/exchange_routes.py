@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from datasette import Response
 from datasette.utils.asgi import NotFound
 
-from replayproxy.dashboard import comparison, exchange_page
+from replayproxy.dashboard import comparison, exchange_page, pages
 from replayproxy.dashboard.charts import Charts, ChartSpec, read_specs
 from replayproxy.dashboard.cost_view import KINDS
 from replayproxy.dashboard.traced import trace_chart
@@ -55,7 +55,12 @@ class ExchangeRoutes:
     async def show_exchange(self, datasette: Any, request: Any) -> Any:
         """One exchange: conversation, stream, cost, spans, bytes."""
         database, urls = await self._at(datasette, request)
-        page = await asyncio.to_thread(exchange_page.read_page, Path(database.path), _id(request))
+        page = await asyncio.to_thread(
+            exchange_page.read_page,
+            Path(database.path),
+            _id(request),
+            bodies=pages.shows_bodies(datasette),
+        )
         seen = page.seen
         charts: dict[str, Any] = {}
         if seen.ticks:
@@ -89,12 +94,14 @@ class ExchangeRoutes:
             _id(request),
             first=first,
             count=CHUNKS_A_PAGE,
+            bodies=pages.shows_bodies(datasette),
         )
         context = {"page": page, "count": CHUNKS_A_PAGE, **urls.context()}
         return await self.page(datasette, request, "chunks", **context)
 
     async def show_comparison(self, datasette: Any, request: Any) -> Any:
         """Two exchanges beside each other; without their ids, the question which."""
+        pages.need_bodies(datasette)
         given = request.args.getlist("id") + ["", ""]  # as the table's boxes send them
         asked = {
             "a": request.args.get("a") or given[0],
@@ -140,6 +147,7 @@ class ExchangeRoutes:
 
     async def send_body(self, datasette: Any, request: Any) -> Any:
         """The wire bytes of a request or a response, as a file to keep: never to be rendered."""
+        pages.need_bodies(datasette)
         database, _ = await self._at(datasette, request)
         number, part = _id(request), request.url_vars["part"]
         body = await asyncio.to_thread(exchange_page.read_body, Path(database.path), number, part)
@@ -151,6 +159,7 @@ class ExchangeRoutes:
 
     async def send_picture(self, datasette: Any, request: Any) -> Any:
         """A picture that was sent inside JSON, if it is one that is safe to show."""
+        pages.need_bodies(datasette)
         database, _ = await self._at(datasette, request)
         part, digest = request.url_vars["part"], request.url_vars["digest"]
         found = await asyncio.to_thread(

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replayproxy.address import url_of
+from replayproxy.address import is_loopback, url_of
+from replayproxy.dashboard.indexer import indexing
+from replayproxy.dashboard.password import PasswordGuard
+from replayproxy.dashboard.web_guard import App
 from replayproxy.errors import ListenError, MissingExtraError
 from replayproxy.shipped import dashboards_path
 from replayproxy.store.connection import open_for_reading
@@ -32,10 +35,15 @@ SETTINGS: dict[str, int | bool] = {
 }
 
 
-def build(path: Path, *, hosts: tuple[str, ...] = ()) -> "Datasette":
+def build(
+    path: Path, *, hosts: tuple[str, ...] = (), addresses: bool = False, bodies: bool = True
+) -> "Datasette":
     """A Datasette application on the database at `path`, opened read-only.
 
-    `hosts` are names by which it may be reached besides the loopback's own.
+    Args:
+        hosts: names by which it may be reached besides the loopback's own.
+        addresses: it may be reached by any IP address as well.
+        bodies: show what was asked and answered, and not only its figures.
 
     Raises:
         DatabaseError: there is none, or it is not ours, damaged, or too new.
@@ -53,7 +61,13 @@ def build(path: Path, *, hosts: tuple[str, ...] = ()) -> "Datasette":
     open_for_reading(path).close()
     folder = dashboards_path()
     metadata = parse_metadata((folder / "metadata.yaml").read_text())
-    metadata["plugins"] = {PLUGIN_NAME: {"hosts": list(hosts)}}
+    metadata["plugins"] = {
+        PLUGIN_NAME: {
+            "hosts": list(hosts),
+            "addresses": addresses,
+            "bodies": bodies,
+        }
+    }
     datasette = Datasette(
         metadata=metadata,
         settings=SETTINGS,
@@ -74,18 +88,27 @@ def serve(
     port: int,
     on_listening: Callable[[str], None],
     open_browser: bool = False,
+    hosts: tuple[str, ...] = (),
+    bodies: bool = True,
+    password: str | None = None,
 ) -> None:
     """Serve the dashboard until SIGTERM or Ctrl-C; then return.
 
-    `on_listening` is given the URL once connections are accepted; port 0
-    picks a free one.
+    Args:
+        host: where to listen.
+        port: likewise; 0 picks a free one.
+        on_listening: is given the URL once connections are accepted.
+        hosts: as `build`; on an address that others can reach, any IP address does, too.
+        bodies: as `build`.
+        password: what must be said to see anything.
 
     Raises:
         DatabaseError: as `build`.
         MissingExtraError: as `build`.
         ListenError: the address cannot be bound.
     """
-    datasette = build(path, hosts=(host,))
+    exposed = not is_loopback(host)
+    datasette = build(path, hosts=(host, *hosts), addresses=exposed, bodies=bodies)
     with _bound(host, port) as listener:
         url = url_of(host, listener.getsockname()[1])
 
@@ -95,7 +118,8 @@ def serve(
                 webbrowser.open(url)
 
         try:
-            asyncio.run(_serve(datasette, listener, announce))
+            with indexing(path):
+                asyncio.run(_serve(datasette, listener, announce, password))
         finally:
             datasette.executor.shutdown(cancel_futures=True)
             for database in datasette.databases.values():
@@ -103,12 +127,18 @@ def serve(
 
 
 async def _serve(
-    datasette: "Datasette", listener: socket.socket, announce: Callable[[], None]
+    datasette: "Datasette",
+    listener: socket.socket,
+    announce: Callable[[], None],
+    password: str | None,
 ) -> None:
     from replayproxy.dashboard.server import Server
 
     await datasette.invoke_startup()
-    await Server(datasette.app(), announce).serve(sockets=[listener])
+    app: App = datasette.app()
+    if password is not None:  # outermost: nothing is said to who does not know it
+        app = PasswordGuard(app, password)
+    await Server(app, announce).serve(sockets=[listener])
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -33,6 +33,19 @@ async def page(datasette: Any, request: Any, name: str, status: int = 200, **con
     return Response.html(html, status=status, headers={"cache-control": "no-store"})
 
 
+def shows_bodies(datasette: Any) -> bool:
+    """Whether what was asked and answered may be shown: so it is, unless it was forbidden."""
+    return (datasette.plugin_config("replayproxy") or {}).get("bodies") is not False
+
+
+def need_bodies(datasette: Any) -> None:
+    """Refuse what is made of bodies where they are not shown."""
+    from datasette.utils.asgi import Forbidden
+
+    if not shows_bodies(datasette):
+        raise Forbidden("This dashboard does not show what was asked and answered.")
+
+
 def static_url(datasette: Any, static: Mapping[str, StaticFile], name: str) -> str:
     """Where a style or a script is; it changes with its text."""
     return str(datasette.urls.path(f"{HOME}/static/{name}?{static[name].version}"))

@@ -1,7 +1,7 @@
 """One exchange, read anew from its stored bytes: what its own page and a comparison show."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from replayproxy.content_coding import Decoder
@@ -74,8 +74,8 @@ class Reading:
         return tokens * 1e9 / (end - first)
 
 
-def read(store: Store, exchange_id: int, *, answer: bool = True) -> Reading:
-    """Read an exchange, if need be without its answer.
+def read(store: Store, exchange_id: int, *, answer: bool = True, bodies: bool = True) -> Reading:
+    """Read an exchange; if need be without its answer, or without all that bodies tell.
 
     Raises:
         UnknownExchangeError: there is none of this id.
@@ -84,6 +84,10 @@ def read(store: Store, exchange_id: int, *, answer: bool = True) -> Reading:
     row = store.row(exchange_id)
     exchange = store.exchange(exchange_id)
     chunks = store.chunks(exchange_id)
+    ticks = waterfall.ticks(chunks, headers_ms=row["time_to_headers_ms"] or 0.0)
+    if not bodies:
+        exchange = exchange.without_body()
+        chunks = tuple(replace(chunk, data=b"") for chunk in chunks)
     readable = _readable(chunks) if answer else ()
     found = read_answer(exchange, readable, Decoder)
     return Reading(
@@ -93,7 +97,7 @@ def read(store: Store, exchange_id: int, *, answer: bool = True) -> Reading:
         parsed=len(readable),
         answer=found,
         choices=read_choices(found) or read_answer_body(exchange, readable),
-        ticks=waterfall.ticks(chunks, headers_ms=row["time_to_headers_ms"] or 0.0),
+        ticks=ticks,
     )
 
 

@@ -9,6 +9,7 @@ scripts need the response's nonce, which only the text of templates gets.
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextvars import ContextVar
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,9 +44,14 @@ _HEADERS = (
 
 
 class WebGuard:
-    """Wraps the application; `hosts` are names it may be reached by besides the loopback's."""
+    """Wraps the application.
 
-    def __init__(self, app: App, *, hosts: Iterable[str] = ()) -> None:
+    `hosts` are names it may be reached by besides the loopback's. With `addresses` any IP
+    address does, too: a page that points its name at us still comes with its name.
+    """
+
+    def __init__(self, app: App, *, hosts: Iterable[str] = (), addresses: bool = False) -> None:
+        self._addresses = addresses
         self._app = app
         self._hosts = LOOPBACK_NAMES | {host.lower() for host in hosts}
 
@@ -68,13 +74,16 @@ class WebGuard:
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = _headers(scope)
         hosts, origins = headers.get("host", []), headers.get("origin", [])
-        if len(hosts) != 1 or _host_name(hosts[0]) not in self._hosts:
+        if len(hosts) != 1 or not self._is_ours(_host_name(hosts[0])):
             return 421, "This dashboard does not answer to that name. Use the URL it printed."
         if any(origin.partition("//")[2] != hosts[0] for origin in origins):
             return 403, "This dashboard does not answer to other sites."
         if scope["method"] not in {"GET", "HEAD"}:
             return 405, "This dashboard is read-only."
         return None
+
+    def _is_ours(self, name: str | None) -> bool:
+        return name in self._hosts or (self._addresses and _is_address(name or ""))
 
 
 def nonce() -> str:
@@ -100,6 +109,14 @@ def _host_name(host: str) -> str | None:
         return None if "@" in host or parts.path or parts.query else parts.hostname
     except ValueError:
         return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _with_headers(send: Send, nonce: str) -> Send:

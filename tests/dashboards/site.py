@@ -25,7 +25,6 @@ TABLES = (
     "match_keys",
     "match_rules",
     "replays",
-    "spans",
     "search_position",
     "search_queue",
     "_sqlite_migrations",
@@ -47,9 +46,9 @@ VIEWS = tuple(views.VIEWS)
 class Site:
     """`get()` gives what httpx gives."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, **settings: Any) -> None:
         self._runner = asyncio.Runner()
-        self._datasette = build(path)
+        self._datasette = build(path, **settings)
         self._runner.run(self._datasette.invoke_startup())
 
     def get(self, url: str, **more: Any) -> Any:
@@ -75,9 +74,9 @@ class Site:
 
 
 @contextmanager
-def site(path: Path) -> Iterator[Site]:
-    """A `Site` for a `with` block."""
-    opened = Site(path)
+def site(path: Path, **settings: Any) -> Iterator[Site]:
+    """A `Site` for a `with` block; with the settings of `build`."""
+    opened = Site(path, **settings)
     try:
         yield opened
     finally:

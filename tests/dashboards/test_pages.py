@@ -205,7 +205,7 @@ def test_an_exchange_in_flight_shows_what_has_come_so_far(tmp_path: Path) -> Non
     finally:
         writer.close()
 
-    assert "data-reloads" in page
+    assert "data-in-flight" in page
     assert "streaming" in words(page)
     assert "half an" in words(page)
     assert "1 in flight" in overview

@@ -12,7 +12,7 @@ from replayproxy.dashboard import build, sql_guard
 from replayproxy.errors import DatabaseError
 from replayproxy.store import search
 from tests.dashboards.sample import Said, varied, write
-from tests.dashboards.site import CLOSED_TABLES, HOME, QUERY_NAMES, TABLES, VIEWS, Site, site
+from tests.dashboards.site import CLOSED_TABLES, HOME, QUERY_NAMES, TABLES, VIEWS, Site, site, words
 
 SECRET_WORD = "xylographer"
 SECRET_PROMPT = f"a-prompt-nobody-else-may-read, {SECRET_WORD}"
@@ -76,6 +76,49 @@ def test_another_name_gets_nothing(opened: Site, host: str, url: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1:8001", "localhost", "LOCALHOST:1", "[::1]:8001"])
 def test_the_loopbacks_own_names_are_answered(opened: Site, host: str) -> None:
     assert opened.get(HOME, headers={"host": host}).status_code == 200
+
+
+def test_an_exposed_dashboard_is_reached_by_address_and_by_names_that_were_allowed(
+    path: Path,
+) -> None:
+    with site(path, hosts=("Box.lan",), addresses=True) as opened:
+        for host, status in (
+            ("192.0.2.7:8001", 200),
+            ("[2001:db8::1]:8001", 200),
+            ("box.lan", 200),
+            ("localhost:8001", 200),
+            ("evil.example", 421),
+            ("192.0.2.7.evil.example", 421),
+            ("1", 421),
+        ):
+            assert opened.get(HOME, headers={"host": host}).status_code == status, host
+
+
+def test_where_bodies_are_hidden_no_page_shows_them(path: Path) -> None:
+    with site(path, bodies=False) as opened:
+        pages = {
+            url: opened.get(url)
+            for url in (
+                HOME,
+                *(f"{HOME}/exchange/{number}{part}" for number in range(1, 9)
+                  for part in ("", "/request", "/response", "/news.json", "/chunks")),
+                f"{HOME}/compare?a=1&b=2",
+                f"{HOME}/search?q={SECRET_WORD}",
+                f"{HOME}/search.json?q={SECRET_WORD}",
+                "/replayproxy/exchanges/1",
+            )
+        }  # fmt: skip
+
+    for url, page in pages.items():
+        for said in (b"nobody-else-may-read", b"dry in Lisbon", b"Let me look at", b"get_weather"):
+            assert said not in page.content, url
+    assert pages[f"{HOME}/compare?a=1&b=2"].status_code == 403
+    for url in (f"{HOME}/exchange/1/request", f"{HOME}/search?q=x", f"{HOME}/search.json?q=x"):
+        assert pages.get(url, pages[f"{HOME}/search?q={SECRET_WORD}"]).status_code == 403
+    shown = words(pages[f"{HOME}/exchange/1"].text)
+    assert "does not show what was asked and answered" in shown
+    assert "time to first token" in shown
+    assert 'role="search"' not in pages[HOME].text
 
 
 def test_another_sites_page_gets_nothing(opened: Site) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 
 from replayproxy.store import space
 from replayproxy.store.compression import compress, decompress
@@ -52,8 +53,13 @@ def waiting(connection: sqlite3.Connection) -> int:
     return int(count)
 
 
-def catch_up(path: Path, *, on_progress: Progress = lambda done, of_all: None) -> None:
-    """Index all that waits, with pauses for those who record.
+def catch_up(
+    path: Path,
+    *,
+    on_progress: Progress = lambda done, of_all: None,
+    stopped: Event | None = None,
+) -> None:
+    """Index all that waits, or until it is stopped, with pauses for those who record.
 
     Raises:
         DatabaseError: the database cannot be used, or not be written.
@@ -62,10 +68,11 @@ def catch_up(path: Path, *, on_progress: Progress = lambda done, of_all: None) -
         connection = open_for_writing(path).conn
         try:
             done, of_all = 0, waiting(connection)
-            while some := step(connection):
+            stopped = stopped or Event()
+            while not stopped.is_set() and (some := step(connection)):
                 done += some
                 on_progress(min(done, of_all), of_all)
-                time.sleep(STEP_S / 2)
+                stopped.wait(STEP_S / 2)
         finally:
             connection.close()
 
