@@ -12,9 +12,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 from mitmproxy.certs import CertStore
 
 from replayproxy.errors import UsageError
+
+JAVA_PASSWORD = b"changeit"
+"""Java's own; a trust store holds nothing secret."""
 
 _NAME = "mitmproxy"
 _KEY_BITS = 2048
@@ -38,6 +43,43 @@ class Authority:
                 f"Move {folder} away to have a new one made; clients then have to trust that one."
             ) from error
         self.context = lru_cache(_REMEMBERED)(self._context)
+
+    @property
+    def certificate_file(self) -> Path:
+        """What clients have to trust, as PEM."""
+        return self._key.with_name(f"{_NAME}-ca-cert.pem")
+
+    @property
+    def sha1(self) -> str:
+        """The fingerprint by which some systems know a certificate."""
+        return self._certificate().fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 (a name)
+
+    def facts(self) -> dict[str, str]:
+        """What a person wants to know of it, none of it secret."""
+        found = self._certificate()
+        digest = found.fingerprint(hashes.SHA256()).hex(":").upper()
+        return {
+            "subject": found.subject.rfc4514_string(),
+            "sha256": digest,
+            "valid_from": found.not_valid_before_utc.isoformat(),
+            "valid_until": found.not_valid_after_utc.isoformat(),
+            "certificate": str(self.certificate_file),
+            "key": str(self._key),
+        }
+
+    def exported(self, form: str) -> bytes:
+        """The certificate without its key: `pem`, `der`, or `p12`, a trust store for Java."""
+        found = self._certificate()
+        if form == "p12":
+            named = pkcs12.PKCS12Certificate(found, b"replayproxy")
+            password = serialization.BestAvailableEncryption(JAVA_PASSWORD)
+            return pkcs12.serialize_java_truststore([named], password)
+        return found.public_bytes(
+            serialization.Encoding.DER if form == "der" else serialization.Encoding.PEM
+        )
+
+    def _certificate(self) -> x509.Certificate:
+        return self._store.default_ca.to_cryptography()
 
     def _context(self, host: str) -> ssl.SSLContext:
         """For a server that says it is this host, or another that the client names."""

@@ -3,10 +3,13 @@
 import click
 
 from replayproxy import __version__
+from replayproxy.cli.ca import ca
 from replayproxy.cli.cassette import cassette
+from replayproxy.cli.completion import completion
 from replayproxy.cli.dashboard import dashboard
 from replayproxy.cli.delete import delete
 from replayproxy.cli.demo import demo
+from replayproxy.cli.env import env
 from replayproxy.cli.export import export
 from replayproxy.cli.import_ import import_files
 from replayproxy.cli.list_ import list_exchanges
@@ -46,10 +49,11 @@ def main() -> None:
     """Record and replay LLM API traffic, stream by stream, and see what it cost.
 
     \b
-    Record:  replayproxy record --upstream https://api.aigateway.sh
-             OPENAI_BASE_URL=http://127.0.0.1:8080/v1 ./app
-    Replay:  replayproxy replay          (the same app, no network)
-    Look:    replayproxy dashboard --open
+    Examples:
+      replayproxy record -- ./app             record what any program says to LLMs
+      replayproxy replay -- ./app             the same again: no network, no key
+      replayproxy stats                       what it cost
+      replayproxy dashboard --open            see it
     """
 
 
@@ -68,6 +72,9 @@ for command in (
     delete,
     prune,
     dashboard,
+    env,
+    ca,
+    completion,
     demo,
 ):
     main.add_command(command)

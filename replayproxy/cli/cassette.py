@@ -17,8 +17,9 @@ def cassette() -> None:
     """Look after text cassettes: check a folder of them, seal an edited one.
 
     \b
-    replayproxy cassette check tests/ --max-age 90d
-    replayproxy cassette seal tests/cassettes/test_chat/test_answer.yaml
+    Examples:
+      replayproxy cassette check tests/ --max-age 90d
+      replayproxy cassette seal tests/cassettes/test_chat/test_answer.yaml
     """
 
 
@@ -45,12 +46,16 @@ def check(places: tuple[Path, ...], max_age: Age | None, as_json: bool) -> None:
     some Python file beside its folder has its name in quotes.
 
     \b
-    replayproxy cassette check tests/
     In .pre-commit-config.yaml:
       - repo: local
         hooks:
         - {id: cassettes, name: cassettes, language: system,
            entry: replayproxy cassette check, files: /cassettes/.*yaml$}
+
+    \b
+    Examples:
+      replayproxy cassette check tests/
+      replayproxy cassette check tests/ --max-age 90d --json
     """
     paths = checking.found_in(places)
     oldest = datetime.now(UTC) - max_age if isinstance(max_age, timedelta) else max_age
@@ -78,7 +83,8 @@ def seal(files: tuple[Path, ...]) -> None:
     cassette without that line needs no seal: it was written by hand.
 
     \b
-    replayproxy cassette seal tests/cassettes/test_chat/test_answer.yaml
+    Examples:
+      replayproxy cassette seal tests/cassettes/test_chat/test_answer.yaml
     """
     if folders := [file for file in files if file.is_dir()]:
         raise UsageError(f"{folders[0]} is a folder: name the cassettes that you edited")

@@ -59,14 +59,15 @@ def dashboard(
 ) -> None:
     """Show cost, latency and every exchange in the browser, until Ctrl-C.
 
-    \b
-    replayproxy dashboard --open
-    replayproxy dashboard --db recordings/today.db --listen 127.0.0.1:0
-    replayproxy dashboard --listen 0.0.0.0:8001 --password-file password.txt
-
     It opens the database read-only, also while it is being recorded; only the
     index of its search is kept up to date. The password is sent as HTTP Basic:
     use TLS (a tunnel, a reverse proxy) where others can read the network.
+
+    \b
+    Examples:
+      replayproxy dashboard --open
+      replayproxy dashboard --db recordings/today.db --listen 127.0.0.1:0
+      replayproxy dashboard --listen 0.0.0.0:8001 --password-file password.txt
     """
     host, port = listen
     password = _password(password_file)

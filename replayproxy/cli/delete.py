@@ -27,8 +27,9 @@ def delete(
     exchange that is still running stays: the exit code is then 1.
 
     \b
-    replayproxy delete 3 4
-    replayproxy delete --cassette old-tests --dry-run
+    Examples:
+      replayproxy delete 3 4
+      replayproxy delete --cassette old-tests --dry-run
     """
     if bool(exchange_ids) == (cassette is not None):
         raise UsageError(

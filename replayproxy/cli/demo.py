@@ -35,6 +35,11 @@ def demo(db: Path, serve: bool) -> None:
     Starts a small LLM gateway, records a few calls of the real openai SDK
     through `replayproxy record`, stops the gateway, asks the same again of
     `replayproxy replay`, and compares what came over the wire.
+
+    \b
+    Examples:
+      replayproxy demo
+      uvx --from 'replayproxy[all]' replayproxy demo
     """
     require("mitmproxy", feature="replayproxy demo", extra="proxy")
     require("openai", feature="replayproxy demo", extra="demo")

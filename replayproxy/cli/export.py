@@ -49,10 +49,11 @@ def export(
     stream. What cannot be replayed is left out, but for a database.
 
     \b
-    replayproxy export --cassette checkout tests/cassettes/checkout.yaml
-    replayproxy export tests/cassettes/         # every cassette a file
-    replayproxy export slim.db
-    replayproxy export traffic.har
+    Examples:
+      replayproxy export --cassette checkout tests/cassettes/checkout.yaml
+      replayproxy export tests/cassettes/         # every cassette a file
+      replayproxy export slim.db
+      replayproxy export traffic.har
     """
     wanted = _wanted(db, names)
     to_folder = kind is None and (target.is_dir() or not target.suffix)

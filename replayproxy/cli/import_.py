@@ -34,9 +34,10 @@ def import_files(files: tuple[Path, ...], db: Path, cassette: str | None, add: b
     as in a recording. What a format does not know, such as timing, is said.
 
     \b
-    replayproxy import traffic.har --cassette browser
-    replayproxy import old.flow
-    replayproxy import tests/cassettes/ --db moved.db     # VCR.py's, too
+    Examples:
+      replayproxy import traffic.har --cassette browser
+      replayproxy import old.flow
+      replayproxy import tests/cassettes/ --db moved.db     # VCR.py's, too
     """
     before = _cassettes(db)
     made: set[str] = set()

@@ -27,6 +27,12 @@ def list_exchanges(db: Path, cassette: str | None, misses: bool, as_json: bool) 
 
     With --json, one JSON object a line: null is unknown, times are
     milliseconds since the last byte of the request.
+
+    \b
+    Examples:
+      replayproxy list --cassette tests
+      replayproxy list --json | jq 'select(.error) | .id'
+      replayproxy list --misses
     """
     with Store(db) as store:
         if misses:

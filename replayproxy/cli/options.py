@@ -84,7 +84,12 @@ upstream_ca_option = click.option(
 )
 
 
-def listen_option(default: str | None, *, shown: str | bool = True) -> Decorator:
+def listen_option(
+    default: str | None,
+    *,
+    shown: str | bool = True,
+    help: str = "Where to listen; port 0 picks a free one.",
+) -> Decorator:
     """`--listen HOST:PORT`, given to the command as a pair."""
     return click.option(
         "--listen",
@@ -92,5 +97,5 @@ def listen_option(default: str | None, *, shown: str | bool = True) -> Decorator
         default=default,
         metavar="HOST:PORT",
         show_default=shown,
-        help="Where to listen; port 0 picks a free one.",
+        help=help,
     )

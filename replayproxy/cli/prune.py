@@ -34,8 +34,9 @@ def prune(
     all the time, give the rules to `replayproxy record`.
 
     \b
-    replayproxy prune --older-than 30d --max-size 500MB
-    replayproxy prune --keep 1000 --cassette default --dry-run
+    Examples:
+      replayproxy prune --older-than 30d --max-size 500MB
+      replayproxy prune --keep 1000 --cassette default --dry-run
     """
     options = PruneOptions(older_than=older_than, keep=keep, max_bytes=max_size, cassette=cassette)
     if not options:

@@ -40,8 +40,9 @@ def reprice(
     provider itself reported stays, and still wins.
 
     \b
-    replayproxy reprice --dry-run
-    replayproxy reprice --prices prices.toml --since 30d
+    Examples:
+      replayproxy reprice --dry-run
+      replayproxy reprice --prices prices.toml --since 30d
     """
     repriced = reprice_database(
         db,

@@ -53,9 +53,10 @@ def search(
     every request that repeats it.
 
     \b
-    replayproxy search lisbon rain
-    replayproxy search 'rate limit' --since 7d --json
-    replayproxy search -- 'tool call' weath* -oslo
+    Examples:
+      replayproxy search lisbon rain
+      replayproxy search 'rate limit' --since 7d --json
+      replayproxy search -- 'tool call' weath* -oslo
     """
     query = parse(" ".join(map(_as_typed, words)))
     if not query:

@@ -42,9 +42,10 @@ def show(exchange_id: int, db: Path, as_json: bool, with_chunks: bool, body: str
     """Show one exchange: request, answer, usage, timing.
 
     \b
-    replayproxy show 3
-    replayproxy show 3 --chunks
-    replayproxy show 3 --body response > answer.sse
+    Examples:
+      replayproxy show 3
+      replayproxy show 3 --chunks
+      replayproxy show 3 --body response > answer.sse
     """
     with Store(db) as store:
         exchange = store.exchange(exchange_id)

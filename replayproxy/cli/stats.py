@@ -57,10 +57,11 @@ def stats(
     are no exchanges; what they avoided is its own figure.
 
     \b
-    replayproxy stats
-    replayproxy stats --by day --since 7d
-    replayproxy stats --by tag --csv > tags.csv
-    replayproxy stats --png cost.png
+    Examples:
+      replayproxy stats
+      replayproxy stats --by day --since 7d
+      replayproxy stats --by tag --csv > tags.csv
+      replayproxy stats --png cost.png
     """
     if as_json and as_csv:
         raise UsageError("choose one of --json and --csv")

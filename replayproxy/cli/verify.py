@@ -133,8 +133,9 @@ def verify(
       text       what was said is less alike than --alike
 
     \b
-    OPENAI_API_KEY=... replayproxy verify --cassette tests --limit 20
-    replayproxy verify 3 4 --header "Authorization: Bearer $KEY"
+    Examples:
+      OPENAI_API_KEY=... replayproxy verify --cassette tests --limit 20
+      replayproxy verify 3 4 --header "Authorization: Bearer $KEY"
     """
     with Store(db) as store:
         chosen = plan(

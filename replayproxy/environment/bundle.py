@@ -9,8 +9,9 @@ import importlib.util
 import os
 import re
 import ssl
+import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from replayproxy.environment.proxying import AUTHORITIES
@@ -29,18 +30,20 @@ _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", r
 def bundle(ours: Path, *, folder: Path, inherited: Mapping[str, str]) -> Path:
     """The file, in this folder; written anew if what belongs in it has changed.
 
-    What variables such as SSL_CERT_FILE name now belongs in it, too: a company's own
-    authority, say. It then has a name of its own, so that shells with another
-    environment keep theirs.
+    What variables such as SSL_CERT_FILE name now belongs in it, too. If that is more than
+    the public ones, a company's own authority, say, the file has a name of its own, so
+    that shells with another environment keep theirs.
 
     Raises:
         UsageError: our authority cannot be read, or the file not written.
     """
-    named = _named(inherited, folder)
     try:
-        content = b"\n".join((*_distinct(_public(named)), *_certificates(ours.read_bytes()), b""))
-        mark = hashlib.sha256("\n".join(map(str, named)).encode()).hexdigest()[:8]
-        path = folder / (f"{_NAME}-{mark}.pem" if named else f"{_NAME}.pem")
+        own = set(_certificates(ours.read_bytes()))
+        public = dict.fromkeys(_public())
+        more = dict.fromkeys(_named(inherited, folder)).keys() - public.keys() - own
+        mark = hashlib.sha256(b"".join(sorted(more))).hexdigest()[:8]
+        path = folder / (f"{_NAME}-{mark}.pem" if more else f"{_NAME}.pem")
+        content = b"\n".join((*public, *sorted(more), *own, b""))
         if not path.exists() or path.read_bytes() != content:
             _write(path, content)
     except OSError as error:
@@ -54,21 +57,19 @@ def holds(path: Path, ours: Path) -> bool:
     return own in set(_certificates(path.read_bytes()))
 
 
-def _named(inherited: Mapping[str, str], folder: Path) -> list[Path]:
-    """The files that the user's variables name, without those we made."""
-    files = dict.fromkeys(Path(inherited[name]) for name in AUTHORITIES if inherited.get(name))
-    return [
-        file
-        for file in files
-        if file.is_file() and not (file.parent == folder and file.name.startswith(_NAME))
-    ]
+def _named(inherited: Mapping[str, str], folder: Path) -> Iterator[bytes]:
+    """What the user's variables name, but for the files that we made."""
+    for file in dict.fromkeys(Path(inherited[name]) for name in AUTHORITIES if inherited.get(name)):
+        made_by_us = file.parent == folder and file.name.startswith(_NAME)
+        if file.is_file() and not made_by_us:
+            yield from _certificates(file.read_bytes())
 
 
-def _public(named: Iterable[Path]) -> Iterator[bytes]:
-    for file in named:
-        yield from _certificates(file.read_bytes())
-    for der in ssl.create_default_context().get_ca_certs(binary_form=True):
-        yield from _certificates(ssl.DER_cert_to_PEM_cert(der).encode())
+def _public() -> Iterator[bytes]:
+    if sys.platform == "win32":
+        for der, encoding, _ in ssl.enum_certificates("ROOT"):
+            if encoding == "x509_asn":
+                yield from _certificates(ssl.DER_cert_to_PEM_cert(der).encode())
     for name in _SYSTEM:
         if Path(name).is_file():
             yield from _certificates(Path(name).read_bytes())
@@ -82,10 +83,6 @@ def _public(named: Iterable[Path]) -> Iterator[bytes]:
 def _certificates(pem: bytes) -> Iterator[bytes]:
     for found in _PEM.findall(pem):
         yield b"\n".join(found.split(b"\n" if b"\r" not in found else b"\r\n"))
-
-
-def _distinct(certificates: Iterable[bytes]) -> Iterable[bytes]:
-    return dict.fromkeys(certificates)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -48,13 +49,56 @@ def test_the_example_of_a_test_is_the_one_that_is_run() -> None:
 def test_every_command_line_of_the_readme_can_be_parsed(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "prices.toml").write_text(PRICE_FILE)
-    monkeypatch.chdir(tmp_path)
-    _, name, *arguments = shlex.split(line)
-    command = main.commands[name]
+    work_in(tmp_path, monkeypatch)
 
-    with click.Context(command, info_name=name) as context:
+    parse(main, line)
+
+
+def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have there what the examples name."""
+    (folder / "prices.toml").write_text(PRICE_FILE)
+    (folder / "tests").mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("REPLAYPROXY_CA_FOLDER", raising=False)
+
+
+def parse(command: click.Command, line: str) -> None:
+    """Parse a command line as it would be run; what a shell does with its output is not ours."""
+    _, *arguments = shlex.split(re.split(r" [|>] ", line)[0])
+    while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
+        command = command.commands[arguments.pop(0)]
+    with click.Context(command, info_name=command.name) as context:
         command.parse_args(context, arguments)
+
+
+def commands(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command, the groups' among them."""
+    yield before
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, *before, name)
+        else:
+            yield (*before, name)
+
+
+@pytest.mark.parametrize("words", list(commands(main)), ids=" ".join)
+def test_every_help_ends_with_examples_that_can_be_parsed(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_in(tmp_path, monkeypatch)
+    command: click.Command = main
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+    *_, examples = (command.help or "").split("Examples:\n")
+    lines = [line.strip() for line in examples.splitlines()]
+    found = [line for line in lines if re.match(r"(\w+=\S+ )*replayproxy ", line)]
+    found += re.findall(r"[$<]\((replayproxy [^)]*)\)", examples)
+
+    assert "Examples:\n" in (command.help or "")
+    assert any(" ".join(("replayproxy", *words)) in line for line in found)
+    for line in found:
+        parse(main, re.sub(r"^(\w+=\S+ )+", "", re.split(r"  +", line)[0]))
 
 
 @pytest.mark.parametrize("name", [None, *main.commands])
