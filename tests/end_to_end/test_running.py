@@ -15,6 +15,7 @@ import pytest
 
 from replayproxy.environment import PLACEHOLDER_KEY
 from tests.end_to_end.commands import COMMAND, PATIENCE_S, environment, listed, run
+from tests.end_to_end.http2 import make_certificates
 from tests.end_to_end.upstream import Received, Script, Upstream, plain, streamed
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
@@ -51,6 +52,28 @@ def answer(request: Received) -> Script:
 def upstream() -> Iterator[Upstream]:
     with Upstream(answer) as running:
         yield running
+
+
+def test_https_is_opened_and_the_authorities_of_the_user_are_trusted_still(tmp_path: Path) -> None:
+    """One host is recorded and replayed, another one left alone; its own authority vouches."""
+    authority, certificate = make_certificates(tmp_path / "certificates")
+    trusted = {"SSL_CERT_FILE": str(authority)}
+    with (
+        Upstream(answer, certificate) as api,
+        Upstream(lambda r: plain(b"else"), certificate) as other,
+    ):
+        ask = [*curl(api.origin), "--next", "-sS", "--fail", f"{other.origin}/elsewhere"]
+        recorded = run(
+            "record", "--upstream-ca", str(authority), "--", *ask, cwd=tmp_path, env=trusted
+        )
+        out = ["--passthrough", f"127.0.0.1:{other.port}"]
+        replayed = run("replay", *out, "--", *ask, cwd=tmp_path, env=trusted)
+        requests = [request.target for request in api.requests + other.requests]
+
+    assert recorded.stdout == replayed.stdout == json.dumps(ANSWER) + "else", recorded.stderr
+    assert (recorded.returncode, replayed.returncode) == (0, 0)
+    assert requests == ["/v1/chat/completions", "/elsewhere", "/elsewhere"]
+    assert [row["path"] for row in listed(tmp_path)] == ["/v1/chat/completions"]
 
 
 def curl(url: str) -> list[str]:
