@@ -129,7 +129,7 @@ def record(
       eval "$(replayproxy env)"; ./app
     \b
     Several ways in at once:
-      replayproxy record --upstream /openai=https://api.openai.com --mode regular@8081
+      replayproxy record --upstream /openai=https://api.openai.com --mode socks5
       OPENAI_BASE_URL=http://127.0.0.1:8080/openai/v1 ./app
     """
     require("mitmproxy", feature="replayproxy record", extra="proxy")
