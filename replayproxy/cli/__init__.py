@@ -14,6 +14,7 @@ from replayproxy.cli.export import export
 from replayproxy.cli.import_ import import_files
 from replayproxy.cli.list_ import list_exchanges
 from replayproxy.cli.prune import prune
+from replayproxy.cli.rebuild import rebuild
 from replayproxy.cli.record import record
 from replayproxy.cli.replay import replay
 from replayproxy.cli.reprice import reprice
@@ -71,6 +72,7 @@ for command in (
     cassette,
     delete,
     prune,
+    rebuild,
     dashboard,
     env,
     ca,

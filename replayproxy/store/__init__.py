@@ -4,6 +4,7 @@ from replayproxy.store.copying import copy
 from replayproxy.store.library import Library
 from replayproxy.store.pruning import Pruned, delete, prune
 from replayproxy.store.reader import Store
+from replayproxy.store.rebuilding import rebuild
 from replayproxy.store.relations import LikeIt
 from replayproxy.store.replay_log import Replayed, ReplayLog
 from replayproxy.store.repricing import Repriced, reprice
@@ -27,5 +28,6 @@ __all__ = [
     "copy",
     "delete",
     "prune",
+    "rebuild",
     "reprice",
 ]

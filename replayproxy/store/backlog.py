@@ -13,12 +13,14 @@ class Backlog:
         chunks: all that are not digested.
         bytes: how many bytes they hold.
         ends_ns: when the last one came, or one before it.
+        offsets_ns: when each chunk came, of those that were digested, too.
     """
 
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
         self.bytes = 0
         self.ends_ns = 0
+        self.offsets_ns: list[int] = []
         self._table = bytearray()
         self._flushed = self._table_flushed = 0
 
@@ -30,7 +32,9 @@ class Backlog:
         sizes = [(chunk.offset_ns, len(chunk.data)) for chunk in chunks]
         self.bytes += sum(size for _, size in sizes)
         self._table += packing.pack(sizes, base_ns=self.ends_ns)
-        self.ends_ns = max(self.ends_ns, *(offset_ns for offset_ns, _ in sizes))
+        offsets_ns = [offset_ns for offset_ns, _ in sizes]
+        self.offsets_ns += offsets_ns
+        self.ends_ns = max(self.ends_ns, *offsets_ns)
 
     def unflushed(self) -> tuple[bytes, bytes]:
         """The bytes that are not in the journal, and their part of the table."""

@@ -11,7 +11,7 @@ import zstandard
 from sqlite_utils import Database
 
 from replayproxy.errors import DatabaseError
-from replayproxy.store import packing, span_view, views
+from replayproxy.store import packing, rollups, span_view, views
 from replayproxy.store.migrations import APPLICATION_ID, migrations
 from replayproxy.store.percentiles import Percentiles
 
@@ -21,10 +21,12 @@ BUSY_TIMEOUT_S = 5.0
 def register_functions(connection: sqlite3.Connection) -> None:
     """The SQL functions of our views and queries.
 
-    `replayproxy_chunks(chunk_table)` gives JSON; `replayproxy_percentiles(value)` likewise.
+    `replayproxy_chunks(chunk_table)` gives JSON; `replayproxy_percentiles(value, weight)`
+    likewise; `replayproxy_bucket(ms)` the middle of a histogram's bucket.
     """
     connection.create_function("replayproxy_chunks", 1, packing.as_json, deterministic=True)
-    connection.create_aggregate("replayproxy_percentiles", 1, Percentiles)
+    connection.create_aggregate("replayproxy_percentiles", -1, Percentiles)
+    connection.create_function("replayproxy_bucket", 1, rollups.bucket_ms, deterministic=True)
     span_view.register(connection)
 
 
@@ -142,11 +144,14 @@ def _create(path: Path) -> None:
 
 
 def _migrate(db: Database) -> None:
-    """The schema and its views, in one transaction: all of it, or nothing, whoever else tries."""
+    """The schema, its views and its sums, in one transaction: all or nothing."""
     db.execute("BEGIN IMMEDIATE")
     try:
         migrations.apply(db)
         views.recreate(db)
+        rollups.restart(db.conn)
+        while rollups.fold(db.conn):
+            pass
         db.conn.commit()
     except BaseException:
         db.conn.rollback()

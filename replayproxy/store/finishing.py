@@ -1,6 +1,7 @@
 """The last that is written of an exchange, whoever ends it: its recorder, or the next one."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from replayproxy.model import Exchange
@@ -14,9 +15,12 @@ def finish(
     exchange: Exchange,
     body_id: int | None,
     chunk_table: bytes,
+    *,
+    offsets_ns: Sequence[int],
 ) -> None:
     """Turn a row that was in flight into a finished one; its journal goes."""
-    update(connection, "exchanges", rows.exchange_columns(exchange), id=exchange_id)
+    columns = rows.exchange_columns(exchange) | rows.rhythm_columns(offsets_ns)
+    update(connection, "exchanges", columns, id=exchange_id)
     ended = ended_columns(exchange, body_id, chunk_table)
     update(connection, "responses", ended, exchange_id=exchange_id)
     journal.clear(connection, exchange_id)

@@ -55,6 +55,13 @@ def m006_spans_are_derived(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m007_rollups(db: Database) -> None:
+    """Sums by day, the rhythm of each stream, and what facets and filters are read from."""
+    for statement in _M007:
+        db.execute(statement)
+
+
 _M001 = (
     """
 CREATE TABLE settings (
@@ -323,4 +330,63 @@ _M006 = (
     # whose trace was it?
     "CREATE INDEX exchanges_trace ON exchanges (traceparent) WHERE traceparent IS NOT NULL",
     "CREATE INDEX replays_trace ON replays (traceparent) WHERE traceparent IS NOT NULL",
+)
+
+_M007 = (
+    # of an answer in two chunks or more; null: not known, as of what was recorded before
+    "ALTER TABLE exchanges ADD COLUMN longest_gap_ms REAL",
+    "ALTER TABLE exchanges ADD COLUMN stalls INTEGER",  # gaps that stand out, see rhythm.py
+    """
+CREATE TABLE uncounted (      -- have ended, and are not in the tables daily_... yet
+  exchange_id INTEGER PRIMARY KEY REFERENCES exchanges (id) ON DELETE CASCADE
+) STRICT
+""",
+    """
+CREATE TABLE daily_figures (  -- sums; "" stands for null; x_said: of how many x is known
+  day TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  tag TEXT NOT NULL,
+  key_fingerprint TEXT NOT NULL,
+  cassette TEXT NOT NULL,
+  exchanges INTEGER NOT NULL,
+  errors INTEGER NOT NULL,
+  exchanges_without_cost INTEGER NOT NULL,
+  stalled INTEGER NOT NULL,   -- exchanges with a stall
+  cost_usd REAL NOT NULL,
+  cost_usd_said INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  input_tokens_said INTEGER NOT NULL,
+  cache_read_tokens INTEGER NOT NULL,
+  cache_read_tokens_said INTEGER NOT NULL,
+  cache_write_tokens INTEGER NOT NULL,
+  cache_write_tokens_said INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  output_tokens_said INTEGER NOT NULL,
+  reasoning_tokens INTEGER NOT NULL,
+  reasoning_tokens_said INTEGER NOT NULL,
+  generated_tokens INTEGER NOT NULL,
+  generated_tokens_said INTEGER NOT NULL,
+  generation_ms REAL NOT NULL,
+  generation_ms_said INTEGER NOT NULL,
+  PRIMARY KEY (day, provider, model, tag, key_fingerprint, cassette)
+) STRICT, WITHOUT ROWID
+""",
+    """
+CREATE TABLE daily_latencies ( -- histograms, one for each value of each dimension
+  dimension TEXT NOT NULL,    -- provider, model, tag, key_fingerprint or cassette
+  measure TEXT NOT NULL,
+  day TEXT NOT NULL,
+  name TEXT NOT NULL,         -- of the dimension; "" stands for null
+  ms REAL NOT NULL,           -- the middle of the bucket; buckets grow by 5 %
+  exchanges INTEGER NOT NULL,
+  PRIMARY KEY (dimension, measure, day, name, ms)
+) STRICT, WITHOUT ROWID
+""",
+    "CREATE INDEX exchanges_tag ON exchanges (tag, started_at)",
+    "CREATE INDEX exchanges_status ON exchanges (status)",
+    "DROP INDEX exchanges_error",
+    """CREATE INDEX exchanges_failed ON exchanges (started_at)
+    WHERE error IS NOT NULL OR status >= 400""",
+    "CREATE INDEX exchanges_stalled ON exchanges (started_at) WHERE stalls > 0",
 )

@@ -14,13 +14,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from replayproxy.store import bodies, search, space
+from replayproxy.store import bodies, rollups, search, space
 from replayproxy.store.connection import as_database_error, open_for_reading, open_for_writing
 from replayproxy.store.selection import Rules, Selection
 from replayproxy.store.weight import BODIES_OF
 
 _MAX_EXCHANGES = 200
 _TRANSACTION_S = 0.015
+_TAKEN_BACK_AT_ONCE = 20
 _MAX_PAUSE_S = 0.05
 _FREE_ENOUGH_BYTES = 16 * 1024 * 1024
 _UNREFERENCED = """NOT EXISTS (SELECT 1 FROM requests WHERE body_id = bodies.id)
@@ -168,17 +169,26 @@ class Pruning:
         """Delete for a moment; returns how many exchanges and bodies."""
         ends, exchanges, bodies = time.monotonic() + _TRANSACTION_S, 0, 0
         while todo and exchanges < _MAX_EXCHANGES and time.monotonic() < ends:
-            exchange_id = todo.popleft()
-            taken.append(exchange_id)
-            body_ids = self._connection.execute(BODIES_OF, {"id": exchange_id}).fetchall()
-            search.forget(self._connection, exchange_id)
-            deleted = self._connection.execute(
-                f"DELETE FROM exchanges WHERE id = ? AND {self._selection.ended}", [exchange_id]
-            )
-            if deleted.rowcount:  # else somebody was faster
-                exchanges += 1
-                bodies += sum(self._delete_body(body_id) for (body_id,) in body_ids)
+            some = [todo.popleft() for _ in range(min(len(todo), _TAKEN_BACK_AT_ONCE))]
+            taken += some
+            rollups.take_back(self._connection, some)
+            for exchange_id in some:
+                deleted = self._delete_one(exchange_id)
+                if deleted is not None:  # else somebody was faster
+                    exchanges += 1
+                    bodies += deleted
         return exchanges, bodies
+
+    def _delete_one(self, exchange_id: int) -> int | None:
+        """Delete an exchange; returns how many bodies went with it, None if it is not there."""
+        body_ids = self._connection.execute(BODIES_OF, {"id": exchange_id}).fetchall()
+        search.forget(self._connection, exchange_id)
+        deleted = self._connection.execute(
+            f"DELETE FROM exchanges WHERE id = ? AND {self._selection.ended}", [exchange_id]
+        )
+        if not deleted.rowcount:
+            return None
+        return sum(self._delete_body(body_id) for (body_id,) in body_ids)
 
     def _delete_body(self, body_id: int) -> int:
         found = self._connection.execute(

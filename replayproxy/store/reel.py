@@ -218,6 +218,8 @@ class Reel:
             "run_id": self._run_id,
             "key_fingerprint": fingerprint(secret, key=key) if secret else None,
         }
+        if self.exchange:
+            columns |= rows.rhythm_columns(self._backlog.offsets_ns)
         exchange_id = insert(connection, "exchanges", columns)
         stored = redact_request(request, key=key)
         self._request_body = (
@@ -264,7 +266,14 @@ class Reel:
             frames, table = journal.read(connection, place.exchange_id, before=place.frames)
         body_id = self._put_body(connection, frames)
         table += self._frames_table
-        finishing.finish(connection, place.exchange_id, exchange, body_id, table)
+        finishing.finish(
+            connection,
+            place.exchange_id,
+            exchange,
+            body_id,
+            table,
+            offsets_ns=self._backlog.offsets_ns,
+        )
         self._put_key(connection, place.exchange_id, exchange)
 
     def _put_body(self, connection: sqlite3.Connection, frames: bytes = b"") -> int | None:

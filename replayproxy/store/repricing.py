@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from replayproxy.model import Exchange
-from replayproxy.store import rows, space
+from replayproxy.store import rollups, rows, space
 from replayproxy.store.connection import as_database_error, open_for_reading, open_for_writing
 from replayproxy.store.exchange_rows import ended_exchanges
 from replayproxy.store.sql import update
@@ -75,19 +75,25 @@ def reprice(
                 tally.add(before, after)
             if not dry_run:
                 with space.transaction(connection):
-                    for before, after in repriced:
-                        _save(connection, before, after)
+                    _save(connection, repriced)
             last = found[-1].id or 0
     return tally.result()
 
 
-def _save(connection: sqlite3.Connection, before: Exchange, after: Exchange) -> None:
-    columns = rows.cost_columns(after)
-    if columns == rows.cost_columns(before) or before.id is None:
-        return
-    update(connection, "exchanges", columns, id=before.id)
-    avoided = {"avoided_cost_usd": columns["cost_usd"]}
-    update(connection, "replays", avoided, exchange_id=before.id)
+def _save(connection: sqlite3.Connection, repriced: Iterable[tuple[Exchange, Exchange]]) -> None:
+    changed = {
+        before.id: columns
+        for before, after in repriced
+        if (columns := rows.cost_columns(after)) != rows.cost_columns(before)
+        and before.id is not None
+    }
+    rollups.take_back(connection, changed)
+    for exchange_id, columns in changed.items():
+        update(connection, "exchanges", columns, id=exchange_id)
+        avoided = {"avoided_cost_usd": columns["cost_usd"]}
+        update(connection, "replays", avoided, exchange_id=exchange_id)
+    rollups.note(connection, changed)
+    rollups.fold(connection)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Between values and rows: what stands in which column, in both directions."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ from replayproxy.model import (
     Usage,
     UsageEstimate,
 )
+from replayproxy.rhythm import rhythm
 
 _NS_PER_MS = 1_000_000
 
@@ -115,6 +116,12 @@ def exchange_columns(exchange: Exchange) -> dict[str, Any]:
         "traceparent": exchange.traceparent,
         "retry_count": exchange.retry_count,
     }
+
+
+def rhythm_columns(offsets_ns: Sequence[int]) -> dict[str, Any]:
+    """Those of `exchanges` that say how evenly the chunks of a finished one came."""
+    found = rhythm(offsets_ns)
+    return {"longest_gap_ms": found.longest_gap_ms, "stalls": found.stalls}
 
 
 def cost_columns(exchange: Exchange) -> dict[str, Any]:

@@ -6,7 +6,7 @@ do not exceed. Exchanges without the measured value don't count.
 
 from sqlite_utils import Database
 
-from replayproxy.store import span_view
+from replayproxy.store import rollups, span_view
 
 _PERCENTILES = (50, 95, 99)
 
@@ -57,6 +57,47 @@ SELECT {columns}, {TOTAL_COLUMNS}
 FROM figures GROUP BY {columns}"""
 
 
+_DIMENSIONS = ", ".join(rollups.DIMENSIONS)
+_ADDED_UP = [name for name, _ in rollups.sum_columns() if not name.endswith("_said")]
+
+
+_ONE_BY_ONE = ", ".join(
+    f"{value} AS {name}"
+    for name, value in (
+        ("exchanges", "1"),
+        ("errors", "failed"),
+        ("exchanges_without_cost", "cost_usd IS NULL"),
+        ("stalled", "coalesce(stalls > 0, 0)"),
+        *((name, name) for name in _ADDED_UP[4:]),
+    )
+)
+_BY_DAY = ", ".join(
+    name if number < 4 else f"iif({name}_said, {name}, NULL) AS {name}"
+    for number, name in enumerate(_ADDED_UP)
+)
+_NAMED = ", ".join(f"nullif({name}, '') AS {name}" for name in rollups.DIMENSIONS)
+_NOT_COUNTED = """(id IN (SELECT exchange_id FROM uncounted)
+  OR id IN (SELECT id FROM exchanges WHERE outcome IS NULL))"""
+
+
+def _daily_latencies(dimension: str) -> str:
+    names = ", ".join(
+        f"nullif(name, '') AS {other}" if other == dimension else f"NULL AS {other}"
+        for other in rollups.DIMENSIONS
+    )
+    return f"""SELECT 'days by {dimension}' AS grain, day AS started_at, {names},
+  measure, ms, exchanges FROM daily_latencies WHERE dimension = '{dimension}'"""
+
+
+def _latencies(grain: str, where: str, dimensions: str = _DIMENSIONS) -> str:
+    return " UNION ALL ".join(
+        f"""SELECT '{grain}' AS grain, started_at, {dimensions},
+  '{measure}' AS measure, {measure} AS ms, 1 AS exchanges
+FROM figures WHERE {where} AND {measure} IS NOT NULL"""
+        for measure in rollups.MEASURES
+    )
+
+
 VIEWS = {
     "chunks": """CREATE VIEW chunks AS
 SELECT responses.exchange_id AS exchange_id,
@@ -78,8 +119,33 @@ SELECT id, started_at, substr(started_at, 1, 10) AS day,
   iif(outcome IS NULL, NULL, duration_ms) AS duration_ms,
   iif(duration_ms > time_to_first_content_ms, output_tokens, NULL) AS generated_tokens,
   iif(duration_ms > time_to_first_content_ms AND output_tokens IS NOT NULL,
-    duration_ms - time_to_first_content_ms, NULL) AS generation_ms
+    duration_ms - time_to_first_content_ms, NULL) AS generation_ms,
+  longest_gap_ms, stalls
 FROM exchanges""",
+    # The same, added up or not. `grain` says how, and must be asked for: 'exchanges' is one row
+    # each; 'days' is one row a day and combination, and gives the same sums; 'replays' is one
+    # row for each request of a replay, with what it avoided as its cost and tokens.
+    "sums": f"""CREATE VIEW sums AS
+SELECT 'exchanges' AS grain, started_at, {_DIMENSIONS}, {_ONE_BY_ONE} FROM figures
+UNION ALL SELECT 'days', day AS started_at, {_NAMED}, {_BY_DAY} FROM daily_figures
+UNION ALL SELECT 'days', started_at, {_DIMENSIONS}, {_ONE_BY_ONE} FROM figures WHERE {_NOT_COUNTED}
+UNION ALL SELECT 'replays', replayed_at, exchanges.provider,
+  coalesce(replays.request_model, exchanges.request_model), tag, key_fingerprint, replays.cassette,
+  1, result IN ('miss', 'error'), avoided_cost_usd IS NULL, NULL, avoided_cost_usd,
+  avoided_input_tokens, NULL, NULL, avoided_output_tokens, NULL, NULL, NULL
+FROM replays LEFT JOIN exchanges ON exchanges.id = exchange_id""",
+    # Times, each with how many exchanges took it. `grain` as above; by day only for one of the
+    # dimensions: 'days by model' knows no tag.
+    "latencies": "CREATE VIEW latencies AS "
+    + " UNION ALL ".join(
+        (
+            _latencies("exchanges", "true"),
+            *(
+                f"{_daily_latencies(name)} UNION ALL {_latencies(f'days by {name}', _NOT_COUNTED)}"
+                for name in rollups.DIMENSIONS
+            ),
+        )
+    ),
     # what replays did not spend: theirs is no cost of any exchange
     "avoided": """CREATE VIEW avoided AS
 SELECT replays.id, replayed_at, substr(replayed_at, 1, 10) AS day,

@@ -19,6 +19,7 @@ from pathlib import Path
 from replayproxy.key_shapes import KeyTally
 from replayproxy.model import Ending, Exchange, Request
 from replayproxy.recording import Policy
+from replayproxy.store import rollups
 from replayproxy.store.connection import as_database_error, fingerprint_key, open_for_writing
 from replayproxy.store.faults import is_of_the_disk
 from replayproxy.store.histories import Histories
@@ -86,6 +87,7 @@ class Writer:
                 self._key = fingerprint_key(self._connection)
                 self._this_run = Run(self._connection, path, enrich)
                 self.interrupted_before = self._this_run.interrupted_before
+                self._uncounted = rollups.uncounted(self._connection)
         except BaseException:
             self._connection.close()
             raise
@@ -180,6 +182,7 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
             kept = self._save(spools, waiting)
+            self._count(kept)
             connection.commit()
         except sqlite3.Error as error:
             if connection.in_transaction:
@@ -254,6 +257,26 @@ class Writer:
             self._give_up(spool.tape, waiting, error)
             return False
         return True
+
+    def _count(self, kept: list[_Spool]) -> None:
+        """Note those that have ended; once there are many, add them up."""
+        ended = [spool.reel.exchange.id for spool in kept if spool.reel.exchange]
+        rollups.note(self._connection, ended)
+        self._uncounted += len(ended)
+        if self._uncounted >= rollups.FOLD_AT:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Sums can be made anew: a fault of theirs costs no recording, and is not repeated."""
+        self._connection.execute("SAVEPOINT sums")
+        try:
+            self._uncounted -= rollups.fold(self._connection)
+        except Exception as error:
+            if is_of_the_disk(error):
+                raise
+            self._connection.execute("ROLLBACK TO sums")
+            self._uncounted = 0
+            self._complain(f"the dashboard's sums could not be kept: {error!r}")
 
     def _settle(self, spool: _Spool) -> None:
         if spool.reel.exchange is None:
