@@ -5,6 +5,7 @@ Stored they would take as much as the exchanges, and be wrong after a repricing.
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 
@@ -42,34 +43,39 @@ _ELSEWHERE = dict.fromkeys(
 _NO_HEADERS = rows.dump_headers(())
 
 
-def _view(name: str, ids: str, of_replay: str, source: str, ended: str) -> str:
-    """A flat select: whoever counts, or looks for an exchange, has no span made for that."""
-    span = f"""replayproxy_span(json_object({_ROW}, 'port', requests.port,
-    'end_offset_ns', responses.end_offset_ns), {of_replay})"""
-    values = ", ".join(
-        f"{span} ->> '{column}' AS {column}" for column in _VALUES if f"AS {column}" not in ids
-    )
+def _view(name: str, ids: Mapping[str, str], of_replay: str, source: str, ended: str) -> str:
+    """SQLite makes one flat select of it: who counts, or asks for ids, has no span made."""
+    given = ", ".join(f"{value} AS {column}" for column, value in ids.items())
+    read = ", ".join(f"span ->> '{column}' AS {column}" for column in _VALUES if column not in ids)
     return f"""CREATE VIEW {name} AS
-SELECT {ids}, {values},
-  {span} -> 'attributes' AS attributes, {span} -> 'events' AS events
-FROM {source}
-JOIN requests ON requests.exchange_id = exchanges.id
-LEFT JOIN responses ON responses.exchange_id = exchanges.id
-WHERE {ended}"""
+SELECT {", ".join(ids)}, {read}, span -> 'attributes' AS attributes, span -> 'events' AS events
+FROM (SELECT {given}, replayproxy_span(json_object({_ROW}, 'port', requests.port,
+    'end_offset_ns', responses.end_offset_ns), {of_replay}) AS span
+  FROM {source}
+  JOIN requests ON requests.exchange_id = exchanges.id
+  LEFT JOIN responses ON responses.exchange_id = exchanges.id
+  WHERE {ended})"""
 
 
 VIEWS = {
     "spans": _view(
         "spans",
-        "exchanges.id AS exchange_id, exchanges.started_at AS started_at,"
-        " exchanges.duration_ms AS duration_ms",
+        {
+            "exchange_id": "exchanges.id",
+            "started_at": "exchanges.started_at",
+            "duration_ms": "exchanges.duration_ms",
+        },
         "NULL, NULL, NULL",
         "exchanges",
         "exchanges.outcome IS NOT NULL",
     ),
     "replay_spans": _view(
         "replay_spans",
-        "replays.id AS replay_id, exchanges.id AS exchange_id, replays.duration_ms AS duration_ms",
+        {
+            "replay_id": "replays.id",
+            "exchange_id": "exchanges.id",
+            "duration_ms": "replays.duration_ms",
+        },
         "replays.replayed_at, replays.duration_ms, replays.traceparent",
         "replays JOIN exchanges ON exchanges.id = replays.exchange_id",
         "replays.result = 'hit' AND replays.duration_ms IS NOT NULL",
