@@ -51,6 +51,11 @@ class Site:
         self._datasette = build(path, **settings)
         self._runner.run(self._datasette.invoke_startup())
 
+    @property
+    def datasette(self) -> Any:
+        """The application."""
+        return self._datasette
+
     def get(self, url: str, **more: Any) -> Any:
         """A GET."""
         return self.ask("GET", url, **more)
