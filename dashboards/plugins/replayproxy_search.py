@@ -1,6 +1,7 @@
 """Search, and what is new, as routes of Datasette. See `replayproxy.dashboard`."""
 
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,17 @@ def extra_js_urls(datasette: Any) -> list[dict[str, Any]]:
 
 
 @hookimpl
-def extra_template_vars(datasette: Any, request: Any) -> Any:
+def extra_template_vars(template: str, datasette: Any, request: Any) -> Any:
     """`live`: what a page that shows the newest begins with, and where it asks for news."""
 
     async def live() -> dict[str, Any]:
         shown = _SHOWS_NEWS.fullmatch(request.path) if request else None
-        if shown is None:
+        if shown is None or template == "replayproxy_problem.html":
             return {}
-        found = await _news(datasette, int(shown["id"]) if shown["id"] else None)
+        try:
+            found = await _news(datasette, int(shown["id"]) if shown["id"] else None)
+        except (sqlite3.Error, NotFound):
+            return {}  # the page itself says what is wrong
         url = datasette.urls.path(f"{pages.HOME}{shown['exchange'] or ''}/news.json")
         return {"live": {**found, "url": url, "is_overview": not shown["id"]}} if found else {}
 

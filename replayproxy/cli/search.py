@@ -1,7 +1,6 @@
 """`replayproxy search`: find exchanges by what was asked and answered."""
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,13 @@ from replayproxy.cli.rules import Age, since_option, started_since
 from replayproxy.cli.text import json_line, one_line, plural, say
 from replayproxy.errors import DatabaseError, UsageError
 from replayproxy.store.search import Found, Hit, Piece, catch_up, find, parse
+from replayproxy.store.search import rebuild as make_anew
 
 _PIPED_WIDTH = 160
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True)
+@click.argument("words", nargs=-1)
 @db_option
 @click.option("--cassette", metavar="NAME", help="Only exchanges of this cassette.")
 @click.option("--model", metavar="NAME", help="Only exchanges that asked for this model.")
@@ -34,6 +34,7 @@ _PIPED_WIDTH = 160
     metavar="N",
     help="No more than so many.",
 )
+@click.option("--rebuild", is_flag=True, help="First make the index anew.")
 @json_option
 def search(
     *,
@@ -43,6 +44,7 @@ def search(
     model: str | None,
     since: Age | None,
     limit: int,
+    rebuild: bool,
     as_json: bool,
 ) -> None:
     """Find exchanges by words of their prompts and answers, newest first.
@@ -59,6 +61,10 @@ def search(
       replayproxy search -- 'tool call' weath* -oslo
     """
     query = parse(" ".join(map(_as_typed, words)))
+    if rebuild:
+        _indexed(db, make_anew)
+        if not words:
+            return
     if not query:
         raise UsageError("say at least one word to look for, such as: replayproxy search weather")
     moment = started_since(since, datetime.now(UTC))
@@ -79,22 +85,23 @@ def _as_typed(word: str) -> str:
 
 def _catch_up(db: Path) -> None:
     """Index what nobody had time for yet; a file that cannot be written is searched as it is."""
-    if not db.exists():
-        return
-    with Progress(
-        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-    ) as progress:
-        task = progress.add_task("indexing what was recorded")
+    if db.exists():
         try:
-            catch_up(
-                db,
-                on_progress=lambda done, of_all: progress.update(
-                    task, completed=done, total=of_all
-                ),
-            )
+            _indexed(db, catch_up)
         except DatabaseError as error:
             find(db, parse(""))  # raises for all that is worse than being read-only
             say(f"not all is indexed: {error.reason}")
+
+
+def _indexed(db: Path, index: Callable[..., None]) -> None:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("indexing what was recorded")
+
+        def show(done: int, of_all: int) -> None:
+            progress.update(task, completed=done, total=of_all)
+
+        index(db, on_progress=show)
 
 
 def _as_json(hit: Hit) -> dict[str, Any]:

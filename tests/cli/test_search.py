@@ -90,6 +90,20 @@ def test_without_a_word_to_look_for_it_is_misused(path: Path, words: tuple[str, 
     assert "at least one word" in result.stderr
 
 
+def test_the_index_can_be_made_anew(path: Path) -> None:
+    assert ids(path, "dry") == [1]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE search_idx")
+
+    broken = run(path, "dry")
+    mended = run(path, "--rebuild")
+
+    assert broken.exit_code == 3
+    assert "Make it anew with: replayproxy search --rebuild" in broken.stderr
+    assert (mended.exit_code, mended.output) == (0, "")
+    assert ids(path, "dry") == [1]
+
+
 def test_a_database_that_is_locked_for_long_is_searched_as_it_is(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

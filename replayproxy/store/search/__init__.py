@@ -6,12 +6,13 @@ whenever somebody has time: a recorder in quiet moments (`Indexing`), and whoeve
 a body that was not kept, cannot get into the index.
 """
 
-from replayproxy.store.search.find import Found, Hit, Piece, find
+from replayproxy.store.search.finding import Found, Hit, Piece, find
 from replayproxy.store.search.index import (
     catch_up,
     dropped_as_damaged,
     forget,
     purge,
+    rebuild,
     start_over,
     waiting,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "forget",
     "parse",
     "purge",
+    "rebuild",
     "start_over",
     "waiting",
 ]

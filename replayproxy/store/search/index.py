@@ -148,16 +148,35 @@ def purge(connection: sqlite3.Connection) -> Iterator[None]:
         yield
 
 
+def rebuild(path: Path, *, on_progress: Progress = lambda done, of_all: None) -> None:
+    """Make the index anew, from the stored bodies.
+
+    Raises:
+        DatabaseError: the database cannot be used, or not be written.
+    """
+    with as_database_error(path):
+        connection = open_for_writing(path).conn
+        try:
+            with space.transaction(connection):
+                start_over(connection)
+        finally:
+            connection.close()
+    catch_up(path, on_progress=on_progress)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether it is the index that is broken, and not the disk, a lock or the file."""
+    code = getattr(error, "sqlite_errorcode", 0)  # Python's own errors have none
+    logic = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT}
+    return code == sqlite3.SQLITE_CORRUPT_VTAB or code & 0xFF in logic
+
+
 def dropped_as_damaged(connection: sqlite3.Connection, error: sqlite3.Error) -> bool:
     """Drop the index if it caused this error, and not the disk, a lock or the file.
 
     It is derived, and will be made anew. What failed can be tried again.
     """
-    code = getattr(error, "sqlite_errorcode", 0)  # Python's own errors have none
-    logic = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT}
-    if not is_there(connection) or (
-        code != sqlite3.SQLITE_CORRUPT_VTAB and code & 0xFF not in logic
-    ):
+    if not is_there(connection) or not is_damage(error):
         return False
     with space.transaction(connection):
         start_over(connection)

@@ -2,16 +2,17 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from replayproxy.errors import DatabaseError
 from replayproxy.store import rows
 from replayproxy.store.connection import as_database_error, open_for_reading
-from replayproxy.store.search.index import TOKENIZER, is_there, unpack, waiting
+from replayproxy.store.search.index import TOKENIZER, is_damage, is_there, unpack, waiting
 from replayproxy.store.search.query import Query
 from replayproxy.store.sql import as_dict
 
@@ -103,14 +104,20 @@ def find(
             "since": rows.to_timestamp(since) if since else None,
             "limit": limit + 1,
         }
-        with _patience(connection) as still_patient:
+        with _patience(connection):
             try:
                 cursor = connection.execute(_SELECT, parameters)
                 found = [as_dict(cursor, row) for row in cursor]
-            except sqlite3.OperationalError:
-                if still_patient():
+            except sqlite3.Error as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                    return Found(waiting=waits, timed_out=True)
+                if not is_damage(error):
                     raise
-                return Found(waiting=waits, timed_out=True)
+                raise DatabaseError(
+                    path=path,
+                    reason="the index of its search is damaged",
+                    hint="Make it anew with: replayproxy search --rebuild",
+                ) from error
     shown = found[:limit]
     texts = [(unpack(row.pop("prompt")), unpack(row.pop("answer"))) for row in shown]
     return Found(
@@ -159,15 +166,11 @@ def _pieces(snippet: str | None) -> tuple[Piece, ...]:
 
 
 @contextmanager
-def _patience(connection: sqlite3.Connection) -> Iterator[Callable[[], bool]]:
+def _patience(connection: sqlite3.Connection) -> Iterator[None]:
     """Interrupt what takes too long."""
     ends = time.monotonic() + PATIENCE_S
-
-    def still_patient() -> bool:
-        return time.monotonic() < ends
-
-    connection.set_progress_handler(lambda: not still_patient(), _STEPS_BETWEEN_LOOKS)
+    connection.set_progress_handler(lambda: time.monotonic() > ends, _STEPS_BETWEEN_LOOKS)
     try:
-        yield still_patient
+        yield
     finally:
         connection.set_progress_handler(None, 0)
