@@ -8,13 +8,15 @@
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check
+INSTALL := $(BIN)/python $(PIP_INSTALL)
+NEXT := .venvs/datasette-1.0
 
 export PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint check wheel-test bench clean FORCE
+.PHONY: help demo test test-next lint check wheel-test bench clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +26,10 @@ demo: $(VENV)/.runtime ## Record, replay and price a few exchanges, offline, in 
 
 test: $(VENV)/.development ## Run all tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-next: $(NEXT)/.development ## Test the dashboard with the newest alpha of Datasette 1.0
+	$(NEXT)/bin/python -m pytest --numprocesses auto --dist loadfile \
+		tests/dashboards tests/end_to_end/test_dashboard_*.py
 
 lint: $(VENV)/.development ## Check style, types and import contracts
 	$(BIN)/ruff check
@@ -40,7 +46,7 @@ bench: $(VENV)/.development ## Measure all that has a target, beside other tools
 	$(BIN)/python -m tests.benchmarks --json build/benchmarks/figures.json
 
 clean: ## Remove the environment, builds and caches
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) $(NEXT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache .coverage htmlcov
 
 # Another Python was asked for than the environment has: make the environment anew.
@@ -66,4 +72,13 @@ $(VENV)/.runtime: pyproject.toml $(BIN)/python
 $(VENV)/.development: $(VENV)/.runtime
 	@echo "Installing the development tools ..."
 	@$(INSTALL) --editable '.[all]' --group dev
+	@touch $@
+
+# A specifier that names an alpha takes alphas.
+$(NEXT)/.development: pyproject.toml $(BIN)/python
+	@echo "Installing the newest alpha of Datasette 1.0 into $(NEXT) ..."
+	@$(BIN)/python -m venv --clear $(NEXT)
+	@$(NEXT)/bin/python $(PIP_INSTALL) --upgrade pip
+	@$(NEXT)/bin/python $(PIP_INSTALL) 'datasette>=1.0a41,<2' \
+		--editable '.[all]' --group dev
 	@touch $@
