@@ -25,7 +25,8 @@ TOKENIZER = "unicode61 remove_diacritics 2"
 
 _TABLE = f"""CREATE VIRTUAL TABLE IF NOT EXISTS search
 USING fts5(prompt, answer, content='', tokenize='{TOKENIZER}')"""
-_QUEUED = """SELECT id, true, true FROM search_queue JOIN exchanges ON id = exchange_id
+# CROSS: from the queue, which is short, to the exchanges, and not the other way
+_QUEUED = """SELECT id, true, true FROM search_queue CROSS JOIN exchanges ON id = exchange_id
   WHERE outcome IS NOT NULL"""
 _NEW = """SELECT id, outcome IS NOT NULL, false FROM exchanges
   WHERE id > (SELECT exchange_id FROM search_position)"""
