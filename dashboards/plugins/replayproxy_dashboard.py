@@ -24,10 +24,11 @@ from replayproxy.dashboard import (
     sql_guard,
     templating,
 )
+from replayproxy.dashboard.asked import ARGUMENTS, KINDS, RANGES, Asked, Span
 from replayproxy.dashboard.charts import Charts, Rows, read_specs
 from replayproxy.dashboard.exchange_routes import ExchangeRoutes, specs_in
 from replayproxy.dashboard.named_sql import read_queries
-from replayproxy.dashboard.overview import RANGES, Asked, Span, read_overview
+from replayproxy.dashboard.overview import read_overview
 from replayproxy.dashboard.pages import HOME
 from replayproxy.dashboard.static import read_static
 from replayproxy.dashboard.web_guard import App, WebGuard
@@ -189,12 +190,20 @@ async def show_overview(datasette: Any, request: Any) -> Any:
     (span,) = await run("span", {})
     if span["first"] is None:
         return await pages.page(datasette, request, "empty", path=database.path)
-    now = datetime.now(UTC)
     first, last = (datetime.fromisoformat(span[name]) for name in ("first", "last"))
-    args = {name: request.args.get(name) or "" for name in ("range", "model")}
-    asked = Asked.read(args, Span(first, last), now)
-    exchanges_url = datasette.urls.table(database.name, "exchanges")
-    page = await read_overview(asked, run, overview_specs, charts, exchanges_url=exchanges_url)
+    args = {name: request.args.get(name) or "" for name in ARGUMENTS}
+    asked = Asked.read(args, Span(first, last), datetime.now(UTC))
+    table = "exchanges" if asked.kind == "live" else "replays"
+    table_url = datasette.urls.table(database.name, table)
+    page = await read_overview(
+        asked,
+        run,
+        overview_specs,
+        charts,
+        table_url=table_url,
+        is_known=lambda earlier: earlier.since >= first,
+    )
+    home = datasette.urls.path(HOME)
     return await pages.page(
         datasette,
         request,
@@ -202,10 +211,12 @@ async def show_overview(datasette: Any, request: Any) -> Any:
         page=page,
         asked=asked,
         ranges=RANGES,
+        kinds=KINDS,
         newest=span,
-        exchanges_url=exchanges_url,
+        table_url=table_url,
+        here=lambda **changes: f"{home}?{asked.url_query(**changes)}",
         query_url=lambda name, extension="": (
-            f"{datasette.urls.database(database.name)}/{name}{extension}?{page.query_string}"
+            f"{datasette.urls.database(database.name)}/{name}{extension}?{page.queries[name]}"
         ),
     )
 

@@ -1,21 +1,19 @@
 -- Latency
--- Time to first token and duration since a moment: nearest-rank percentiles of what was measured.
-WITH measured AS (
-  SELECT
-    count(time_to_first_content_ms) AS first_contents,
-    replayproxy_percentiles(time_to_first_content_ms) AS first_content,
-    count(duration_ms) AS durations,
-    replayproxy_percentiles(duration_ms) AS duration
-  FROM figures
-  WHERE started_at >= :since AND (:model = '' OR model = :model)
-)
+-- Time to first token and duration: nearest-rank percentiles of what was measured.
 SELECT
-  'time_to_first_content' AS measure,
-  first_contents AS exchanges,
-  first_content ->> 0 AS p50_ms,
-  first_content ->> 1 AS p95_ms,
-  first_content ->> 2 AS p99_ms
-FROM measured WHERE first_contents > 0
-UNION ALL
-SELECT 'duration', durations, duration ->> 0, duration ->> 1, duration ->> 2
-FROM measured WHERE durations > 0
+  measure,
+  sum(exchanges) AS exchanges,
+  percentiles ->> 0 AS p50_ms,
+  percentiles ->> 1 AS p95_ms,
+  percentiles ->> 2 AS p99_ms
+FROM (
+  SELECT measure, sum(exchanges) AS exchanges, replayproxy_percentiles(ms, exchanges) AS percentiles
+  FROM latencies
+  WHERE grain = iif(:latency_grain = '', 'exchanges', :latency_grain)
+    AND started_at >= :since AND started_at < iif(:until = '', '9', :until)
+    AND (:model = '' OR model = :model) AND (:provider = '' OR provider = :provider)
+    AND (:tag = '' OR tag = :tag) AND (:key = '' OR key_fingerprint = :key)
+    AND (:cassette = '' OR cassette = :cassette)
+  GROUP BY measure
+)
+GROUP BY measure

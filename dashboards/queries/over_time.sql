@@ -3,16 +3,19 @@
 WITH per_model AS (
   SELECT
     substr(started_at, 1,
-      CASE :bucket WHEN 'minute' THEN 16 WHEN 'hour' THEN 13 WHEN 'month' THEN 7 ELSE 10 END
-    ) AS start,
-    coalesce(figures.model, 'no model') AS model,
-    figures.model IS NULL AS no_model,
-    count(*) AS exchanges,
-    sum(failed) AS errors,
+      CASE :bucket WHEN 'minute' THEN 16 WHEN 'hour' THEN 13 WHEN 'month' THEN 7 ELSE 10 END) AS start,
+    coalesce(sums.model, 'no model') AS model,
+    sums.model IS NULL AS no_model,
+    sum(exchanges) AS exchanges,
+    sum(errors) AS errors,
     sum(cost_usd) AS cost_usd
-  FROM figures
-  WHERE started_at >= :since AND (:model = '' OR figures.model = :model)
-  GROUP BY start, figures.model
+  FROM sums
+  WHERE grain = iif(:grain = '', 'exchanges', :grain)
+    AND started_at >= :since AND started_at < iif(:until = '', '9', :until)
+    AND (:model = '' OR sums.model = :model) AND (:provider = '' OR provider = :provider)
+    AND (:tag = '' OR tag = :tag) AND (:key = '' OR key_fingerprint = :key)
+    AND (:cassette = '' OR cassette = :cassette)
+  GROUP BY start, sums.model
 ),
 dearest AS (
   SELECT model
@@ -22,19 +25,17 @@ dearest AS (
   LIMIT 7
 )
 SELECT
-  start || CASE :bucket
-    WHEN 'minute' THEN ':00Z' WHEN 'hour' THEN ':00:00Z' WHEN 'month' THEN '-01T00:00:00Z'
-    ELSE 'T00:00:00Z' END AS time,
+  replayproxy_moment(start) AS time,
   iif(model IN dearest, model, 'other models') AS series,
   sum(exchanges) AS exchanges,
   sum(errors) AS errors,
   sum(cost_usd) AS cost_usd,
-  'started_at__startswith=' || replayproxy_quote(start)
+  replayproxy_during(start)
     || CASE
-      WHEN model NOT IN dearest THEN ''
+      WHEN model NOT IN dearest OR :model <> '' THEN ''
       WHEN max(no_model) THEN '&request_model__isnull=1'
       ELSE '&request_model__exact=' || replayproxy_quote(model)
-    END AS filter
+    END || :filters AS filter
 FROM per_model
 GROUP BY start, series
 ORDER BY start, series

@@ -7,4 +7,5 @@ SELECT
   coalesce(sum(result = 'error'), 0) AS errors,
   count(*) AS requests
 FROM replays
-WHERE replayed_at >= :since AND (:model = '' OR request_model = :model)
+WHERE replayed_at >= :since AND replayed_at < iif(:until = '', '9', :until)
+  AND (:model = '' OR request_model = :model) AND (:cassette = '' OR cassette = :cassette)

@@ -146,6 +146,22 @@ def share(part: float | None, whole: float | None) -> str:
     return f"{percent:.1f}".removesuffix(".0") + "%"
 
 
+def change(now: float | None, before: float | None) -> str:
+    """How much a figure has changed, in per cent; "" if that cannot be said.
+
+    >>> change(110, 100), change(1, 3), change(5, 5), change(5, 0), change(None, 5), change(990, 1)
+    ('+10%', '-66.7%', 'unchanged', '', '', 'x990')
+    """
+    if now is None or not before:
+        return ""
+    if now >= 10 * before:
+        return f"x{compact(now / before)}"
+    percent = 100 * (now - before) / before
+    if abs(percent) < 0.05:
+        return "unchanged"
+    return f"{percent:+.1f}".removesuffix(".0") + "%"
+
+
 def moment(timestamp: str | None) -> str:
     """A stored timestamp, to the second.
 
@@ -183,6 +199,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "ms": ms,
     "bytes": size,
     "share": share,
+    "change": change,
     "moment": moment,
     "ago": ago,
 }

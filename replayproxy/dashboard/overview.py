@@ -1,16 +1,15 @@
-"""The overview: what was asked for (range, model), and what its parts show."""
+"""The overview: its queries, run side by side, and what its parts show."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from replayproxy.dashboard.asked import Asked
 from replayproxy.dashboard.charts import Charts, ChartSpec, Rows
-from replayproxy.store.rows import to_timestamp
 
 type RunQuery = Callable[[str, Mapping[str, str]], Awaitable[Rows]]
 """Runs a named query with its parameters. May raise: that costs only what shows it."""
@@ -19,96 +18,16 @@ MAX_COLOURED = 7
 """Models that have a colour of their own; the rest shares one."""
 
 OTHER_MODELS = "other models"
+TOO_SLOW = "This took too long. Choose a shorter range, or fewer filters."
 
+_BY = {"by_model": "model", "by_tag": "tag"}
+"""Queries whose latencies are of each value of this filter."""
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """A length of time that charts group by: its name in queries, in Vega, on the axis."""
-
-    name: str
-    time_unit: str
-    axis_format: str
-    step: timedelta
-
-
-_MINUTE = Bucket("minute", "utcyearmonthdatehoursminutes", "%H:%M", timedelta(minutes=1))
-_HOUR = Bucket("hour", "utcyearmonthdatehours", "%H:%M", timedelta(hours=1))
-_DAY = Bucket("day", "utcyearmonthdate", "%b %-d", timedelta(days=1))
-_MONTH = Bucket("month", "utcyearmonth", "%b %Y", timedelta(days=31))
-
-RANGES: dict[str, tuple[str, timedelta | None, Bucket | None]] = {
-    "1h": ("1 h", timedelta(hours=1), _MINUTE),
-    "24h": ("24 h", timedelta(hours=24), _HOUR),
-    "7d": ("7 d", timedelta(days=7), _DAY),
-    "30d": ("30 d", timedelta(days=30), _DAY),
-    "90d": ("90 d", timedelta(days=90), _DAY),
-    "all": ("all", None, None),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What the URL asks for."""
-
-    range: str
-    model: str
-    since: datetime
-    until: datetime
-    bucket: Bucket
-
-    @classmethod
-    def read(cls, args: Mapping[str, str], span: "Span", now: datetime) -> Self:
-        """From a URL's arguments; what they don't say, or say wrong, follows from the data."""
-        key = args.get("range", "")
-        if key not in RANGES:
-            key = span.fitting_range(now)
-        _, length, bucket = RANGES[key]
-        if length is None or bucket is None:
-            length = now - span.first
-            bucket = next(
-                bucket
-                for bucket, most in ((_HOUR, 2), (_DAY, 120), (_MONTH, 10**6))
-                if length <= timedelta(days=most)
-            )
-        # The newest step is the one that is running; the first one is whole.
-        since = _floor(now - length + (bucket.step if key != "all" else timedelta()), bucket)
-        until = _floor(now, bucket) + bucket.step
-        model = args.get("model", "")
-        return cls(range=key, model=model, since=since, until=until, bucket=bucket)
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """For the named queries."""
-        return {
-            "since": to_timestamp(self.since),
-            "model": self.model,
-            "bucket": self.bucket.name,
-        }
-
-    @property
-    def words(self) -> dict[str, Any]:
-        """For the charts."""
-        return {
-            "since": to_timestamp(self.since),
-            "until": to_timestamp(self.until),
-            "time_unit": self.bucket.time_unit,
-            "axis_format": self.bucket.axis_format,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """From the first exchange to the last."""
-
-    first: datetime
-    last: datetime
-
-    def fitting_range(self, now: datetime) -> str:
-        """The shortest range that has it all; 30 days of a longer time; all, if it is older."""
-        for key, (_, length, _) in RANGES.items():
-            if length is not None and self.first > now - length:
-                return key
-        return "30d" if self.last > now - timedelta(days=30) else "all"
+_TABLES = (
+    "latency", "choices", "by_model", "by_tag", "latest_errors", "slowest", "dearest", "stalled",
+    "replay_counts", "latest_misses",
+)  # fmt: skip
+_MEASURES = ("time_to_first_content_ms", "duration_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,61 +41,126 @@ class ChartCard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Totals and latencies of a range; None: a query that failed or took too long.
+
+    Attributes:
+        latency: measure -> its row; without a value where nothing was measured.
+    """
+
+    totals: Mapping[str, Any] | None
+    latency: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """All that the template shows. Of `data`, None is a query that failed or took too long."""
+    """All that the template shows. Of `data`, None is a query that failed or took too long.
+
+    Attributes:
+        now, before: the range, and the one before it (None: it is not known whole).
+        estimated: whether percentiles come from histograms.
+        queries: the parameters of each query, as a URL has them.
+    """
 
     asked: Asked
     data: Mapping[str, Rows | None]
-    latency: Mapping[str, Mapping[str, Any]]
+    now: Figures
+    before: Figures | None
     charts: tuple[ChartCard, ...]
     colours: tuple[str, ...]
-    query_string: str
-
-
-_TABLES = (
-    "totals",
-    "latency",
-    "model_choices",
-    "by_model",
-    "latest_errors",
-    "slowest",
-    "replay_counts",
-    "latest_misses",
-)
+    estimated: bool
+    queries: Mapping[str, str]
 
 
 async def read_overview(
-    asked: Asked, run: RunQuery, specs: list[ChartSpec], charts: Charts, *, exchanges_url: str
+    asked: Asked,
+    run: RunQuery,
+    specs: Sequence[ChartSpec],
+    charts: Charts,
+    *,
+    table_url: str,
+    is_known: Callable[[Asked], bool] = lambda asked: True,
 ) -> Overview:
-    """Run every query once, side by side, and draw the charts."""
+    """Run every query once, and draw the charts.
+
+    Args:
+        table_url: of the table that marks and rows lead to.
+        is_known: whether anything can be said about a range before the one asked for.
+    """
     names = tuple(dict.fromkeys((*_TABLES, *(name for spec in specs for name in spec.datasets))))
-    results = await asyncio.gather(
-        *(run(name, asked.parameters) for name in names), return_exceptions=True
+    earlier = asked.before if asked.before and is_known(asked.before) else None
+    reading = _Reading(run)
+    totals, totals_before = await asyncio.gather(
+        reading.of("totals", asked.parameters),
+        reading.of("totals", earlier.parameters) if earlier else _nothing(),
     )
-    data: dict[str, Rows | None] = {}
-    for name, result in zip(names, results, strict=True):
-        data[name] = None if isinstance(result, BaseException) else result
-    colours = _colours(data["by_model"] or ())
-    words = {**asked.words, "models": [*colours, OTHER_MODELS], "exchanges_url": exchanges_url}
-    cards = [await _card(spec, data, charts, words) for spec in specs]
+    exchanges = _exchanges(totals)
+    parameters = {name: _parameters(asked, name, exchanges) for name in names}
+    *found, latency_before = await asyncio.gather(
+        *(reading.of(name, parameters[name]) for name in names),
+        reading.of("latency", _parameters(earlier, "latency", _exchanges(totals_before)))
+        if earlier
+        else _nothing(),
+    )
+    data = dict(zip(names, found, strict=True))
+    colours = tuple(str(row["model"]) for row in (data["by_model"] or ())[:MAX_COLOURED])
+    words = {**asked.words, "models": [*colours, OTHER_MODELS], "exchanges_url": table_url}
+    parameters["totals"] = asked.parameters
     return Overview(
         asked=asked,
         data=data,
-        latency=_latency(data["latency"] or ()),
-        charts=tuple(cards),
+        now=_figures(totals, data["latency"]),
+        before=_figures(totals_before, latency_before) if earlier else None,
+        charts=tuple([await _card(spec, data, charts, words) for spec in specs]),
         colours=colours,
-        query_string=urlencode(asked.parameters),
+        estimated=parameters["latency"]["latency_grain"].startswith("days"),
+        queries={name: urlencode(given) for name, given in parameters.items()},
     )
 
 
-def _latency(rows: Rows) -> dict[str, Mapping[str, Any]]:
-    unknown = {"p50_ms": None, "p95_ms": None, "p99_ms": None}
-    found = {str(row["measure"]): row for row in rows}
-    return {name: found.get(name, unknown) for name in ("time_to_first_content", "duration")}
+class _Reading:
+    """Queries that may fail, each by itself."""
+
+    def __init__(self, run: RunQuery) -> None:
+        self._run = run
+
+    async def of(self, name: str, parameters: Mapping[str, str]) -> Rows | None:
+        try:
+            rows = await self._run(name, parameters)
+        except Exception:  # noqa: BLE001 (whatever it is, it costs only what shows it)
+            return None
+        if parameters["grain"] == "replays":
+            return [_of_replays(row) for row in rows]
+        return rows
 
 
-def _colours(by_model: Rows) -> tuple[str, ...]:
-    return tuple(str(row["model"]) for row in by_model[:MAX_COLOURED])
+async def _nothing() -> None:
+    return None
+
+
+def _of_replays(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row that leads into the table of replays."""
+    if not row.get("filter"):
+        return row
+    return {**row, "filter": row["filter"].replace("started_at__", "replayed_at__")}
+
+
+def _parameters(asked: Asked, query: str, exchanges: int) -> dict[str, str]:
+    grain = asked.latency_grain(exchanges, by=_BY.get(query))
+    return {**asked.parameters, "latency_grain": grain}
+
+
+def _exchanges(totals: Rows | None) -> int:
+    return int(totals[0]["exchanges"]) if totals else 0
+
+
+def _figures(totals: Rows | None, latency: Rows | None) -> Figures:
+    unknown = {"exchanges": 0, "p50_ms": None, "p95_ms": None, "p99_ms": None}
+    found = {str(row["measure"]): row for row in latency or ()}
+    return Figures(
+        totals=totals[0] if totals else None,
+        latency={name: found.get(name, unknown) for name in _MEASURES},
+    )
 
 
 async def _card(
@@ -186,22 +170,9 @@ async def _card(
     rows = {name: found for name in spec.datasets if (found := data[name]) is not None}
     svg, problem = None, None
     if len(rows) < len(spec.datasets):
-        problem = "This took too long. Choose a shorter range."
+        problem = TOO_SLOW
     elif not rows[query]:
         problem = "Nothing measured in this range."
     else:
         svg = await charts.render(spec, rows, words)
     return ChartCard(chart=spec, svg=svg, query=query, problem=problem)
-
-
-def _floor(moment: datetime, bucket: Bucket) -> datetime:
-    moment = moment.astimezone(UTC).replace(second=0, microsecond=0)
-    match bucket.name:
-        case "minute":
-            return moment
-        case "hour":
-            return moment.replace(minute=0)
-        case "day":
-            return moment.replace(hour=0, minute=0)
-        case _:
-            return moment.replace(day=1, hour=0, minute=0)

@@ -383,6 +383,11 @@ CREATE TABLE daily_latencies ( -- histograms, one for each value of each dimensi
   PRIMARY KEY (dimension, measure, day, name, ms)
 ) STRICT, WITHOUT ROWID
 """,
+    # what the overview filters, ranks and measures by, so that it reads no row; in the order
+    # of time, so that a new entry goes to its end
+    "DROP INDEX exchanges_started_at",
+    """CREATE INDEX exchanges_overview ON exchanges (started_at, request_model, provider, tag,
+    key_fingerprint, cassette, outcome, time_to_first_content_ms, duration_ms, cost_usd)""",
     "CREATE INDEX exchanges_tag ON exchanges (tag, started_at)",
     "CREATE INDEX exchanges_status ON exchanges (status)",
     "DROP INDEX exchanges_error",

@@ -54,7 +54,7 @@ def fill(path: Path, exchanges: int) -> None:
             "INSERT INTO bodies (id, sha256, size, data) VALUES (1, x'00', ?, ?)",
             [len(_ANSWER), compress(_ANSWER)],
         )
-        with _without_indexes(connection):
+        with without_indexes(connection):
             for some in batched(_numbered(exchanges), _BATCH):
                 _insert(connection, some)
         connection.commit()
@@ -102,7 +102,7 @@ def _insert(connection: sqlite3.Connection, some: Iterable[tuple[int, str, Reque
     )
 
 
-class _without_indexes:  # noqa: N801 (used as a statement)
+class without_indexes:  # noqa: N801 (used as a statement)
     """Drop what slows inserts down, and make it anew at the end."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

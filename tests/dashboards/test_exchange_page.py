@@ -167,7 +167,8 @@ def test_a_replay_is_told_beside_what_was_recorded(tmp_path: Path) -> None:
 def test_its_span_is_shown_with_attributes_events_and_trace(tmp_path: Path) -> None:
     page, text = shown(tmp_path, Said(headers=(("traceparent", TRACEPARENT),)))
 
-    assert f"/replayproxy/spans?trace_id={TRACE}" in page
+    assert "/replayproxy/spans?exchange_id=1" in page
+    assert TRACE in text
     assert "parent 00f067aa0ba902b7" in text
     assert "gen_ai.request.model gpt-4o" in text
     assert 'gen_ai.response.finish_reasons ["stop"]' in text

@@ -84,7 +84,7 @@ def test_an_overview_asked_for_in_a_strange_way_is_still_a_page(varied: Site, qu
 def test_every_chart_is_drawn_and_links_to_its_query_and_rows(varied: Site) -> None:
     page = varied.get(HOME).text
 
-    assert page.count(CHART) == 4
+    assert page.count(CHART) == 6
     links = set(re.findall(r'href="(/replayproxy/\w+(?:\.json|\.csv)?\?[^"]*)"', page))
     for link in links:
         assert varied.get(link.replace("&amp;", "&")).status_code == 200, link
@@ -92,8 +92,8 @@ def test_every_chart_is_drawn_and_links_to_its_query_and_rows(varied: Site) -> N
         "/replayproxy/over_time",
         "/replayproxy/over_time.json",
         "/replayproxy/over_time.csv",
-        "/replayproxy/ttft_over_time.json",
-        "/replayproxy/ttft_distribution.json",
+        "/replayproxy/latency_over_time.json",
+        "/replayproxy/latency_distribution.json",
     }
 
 
@@ -305,7 +305,7 @@ def test_no_hostile_name_breaks_a_chart(tmp_path: Path) -> None:
     with site(path) as opened:
         page = opened.get(f"{HOME}?range=1h").text
 
-    assert page.count(CHART) == 4
+    assert page.count(CHART) == 6
     assert all(link.startswith("/") for link in re.findall(r'<a[^>]* xlink:href="([^"]*)"', page))
 
 

@@ -95,7 +95,7 @@ def test_a_database_that_somebody_has_for_himself_is_a_page_that_says_so(
 def test_a_damaged_database_is_a_page_that_says_what_to_do(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         pages = connection.execute(
-            "SELECT rootpage FROM sqlite_schema WHERE name IN ('exchanges', 'exchanges_started_at')"
+            "SELECT rootpage FROM sqlite_schema WHERE name IN ('exchanges', 'exchanges_overview')"
         ).fetchall()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
 
