@@ -11,6 +11,8 @@ from replayproxy.isolation import OURS
 
 PATH = f"{OURS}health"
 
+_PATIENCE_S = 1.0
+
 
 def is_health(method: str, path: str) -> bool:
     """Whether this request asks for it.
@@ -25,3 +27,15 @@ def answer(command: str) -> bytes:
     """The body: JSON."""
     said = {"status": "ok", "command": command, "version": __version__}
     return json.dumps(said).encode() + b"\n"
+
+
+def command_at(url: str) -> str | None:
+    """Which command of ours answers there; None: none does."""
+    import urllib.request
+
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url + PATH, timeout=_PATIENCE_S) as answer:
+            return str(json.load(answer)["command"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -33,15 +33,22 @@ def check(command: Sequence[str], environment: Mapping[str, str]) -> None:
     raise CommandError(name=name, exists=False)
 
 
-async def run(command: Sequence[str], environment: Mapping[str, str], stop: StopSignals) -> int:
+async def run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    stop: StopSignals,
+    *,
+    stdout: int | None = None,
+) -> int:
     """Run it to its end; its exit code as shells have it: 128 and the signal that ended it.
 
     A signal that we get goes to it and its children; a second one ends them at once.
+    `stdout` is a file descriptor to write to instead of ours.
 
     Raises:
         CommandError: it could not be started.
     """
-    child = _Child(command, environment)
+    child = _Child(command, environment, stdout)
     stop.listeners.append(child.send)
     ended = asyncio.ensure_future(asyncio.to_thread(child.wait))
     urged = asyncio.ensure_future(stop.urged.wait())
@@ -54,11 +61,16 @@ async def run(command: Sequence[str], environment: Mapping[str, str], stop: Stop
 
 
 class _Child:
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], stdout: int | None
+    ) -> None:
         self._terminal = _Terminal()
         try:
             self._process = subprocess.Popen(
-                command, env=dict(environment), process_group=0 if _IS_POSIX else None
+                command,
+                env=dict(environment),
+                stdout=stdout,
+                process_group=0 if _IS_POSIX else None,
             )
         except OSError as error:
             raise CommandError(

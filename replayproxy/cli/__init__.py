@@ -9,6 +9,7 @@ from replayproxy.cli.completion import completion
 from replayproxy.cli.dashboard import dashboard
 from replayproxy.cli.delete import delete
 from replayproxy.cli.demo import demo
+from replayproxy.cli.doctor import doctor
 from replayproxy.cli.env import env
 from replayproxy.cli.export import export
 from replayproxy.cli.import_ import import_files
@@ -76,6 +77,7 @@ for command in (
     dashboard,
     env,
     ca,
+    doctor,
     completion,
     demo,
 ):

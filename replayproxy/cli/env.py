@@ -1,8 +1,6 @@
 """`replayproxy env`: the variables that `-- COMMAND` sets, for a shell or a file."""
 
-import json
 import os
-import urllib.request
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +16,6 @@ from replayproxy.home import authority, ca_file
 from replayproxy.ready_file import Ready
 
 _SHELLS = ("sh", "fish", "powershell")
-_PATIENCE_S = 2.0
 
 
 @click.command("env")
@@ -101,10 +98,7 @@ def _asked(address: tuple[str, int], *, upstream: str | None, db: Path, cassette
 
 
 def _command_at(url: str) -> str:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(url + health.PATH, timeout=_PATIENCE_S) as answer:
-            return str(json.load(answer)["command"])
-    except (OSError, ValueError, KeyError, TypeError):
-        say(f"replayproxy env: nothing of ours answers at {url} now; taken for a recorder.")
-        return "record"
+    if command := health.command_at(url):
+        return command
+    say(f"replayproxy env: nothing of ours answers at {url} now; taken for a recorder.")
+    return "record"

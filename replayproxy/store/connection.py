@@ -85,6 +85,21 @@ def open_for_reading(path: Path) -> Database:
             return db
 
 
+def open_as_it_is(path: Path) -> sqlite3.Connection:
+    """The database at `path`, read-only, whatever the age of its schema.
+
+    Raises:
+        DatabaseError: it is not ours, is damaged, or too new.
+    """
+    with as_database_error(path):
+        _check_file(path)
+        connection = _connect_read_only(path)
+        with _closed_on_error(connection):
+            register_functions(connection)
+            _check_is_ours(connection, path)
+            return connection
+
+
 def fingerprint_key(connection: sqlite3.Connection) -> bytes:
     """The database's own secret for fingerprints, made on first use."""
     with connection:

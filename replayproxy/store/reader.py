@@ -172,6 +172,14 @@ class Store:
             )
             return [(str(host), str(path)) for host, path in found]
 
+    def newest_ids(self, number: int) -> list[int]:
+        """The ids of that many exchanges, the newest first."""
+        with as_database_error(self.path):
+            found = self._connection.execute(
+                "SELECT id FROM exchanges ORDER BY id DESC LIMIT ?", [number]
+            )
+            return [int(row[0]) for row in found]
+
     def origins(self, *, cassette: str) -> list[tuple[str, int]]:
         """Host and port of every server that the cassette has recordings of."""
         with as_database_error(self.path):
