@@ -3,12 +3,25 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from replayproxy.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """An API that clients find here.
+
+    Attributes:
+        url: where: the path of its base URL comes after this.
+        upstream: its own URL.
+    """
+
+    url: str
+    upstream: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +33,7 @@ class Ready:
         url: where it listens; base URLs begin with it.
         proxy_url: the same for clients that take it for a proxy; None: it is none.
         ca_file: the authority that intercepted clients have to trust; None: nothing is.
-        upstreams: what clients have for their base URL, up to the API's own path, and the
-            API that is meant by it; of those that were named.
+        apis: those that were named.
     """
 
     command: str
@@ -31,7 +43,7 @@ class Ready:
     pid: int
     db: str
     cassette: str
-    upstreams: Mapping[str, str]
+    apis: tuple[Served, ...] = ()
 
 
 @contextmanager
@@ -66,12 +78,13 @@ def read(path: Path) -> Ready:
         UsageError: there is none, or it is something else.
     """
     try:
-        return Ready(**json.loads(path.read_text()))
+        said = json.loads(path.read_text())
+        return Ready(**{**said, "apis": tuple(Served(**api) for api in said.get("apis", ()))})
     except OSError as error:
         raise UsageError(
             f"--ready-file {path} cannot be read: {error.strerror}. Does the proxy run?"
         ) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"--ready-file {path} is not one of ours: {error}") from error
 
 

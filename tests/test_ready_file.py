@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from replayproxy.errors import UsageError
-from replayproxy.ready_file import Ready, read, written
+from replayproxy.ready_file import Ready, Served, read, written
 
 READY = Ready(
     command="replay",
@@ -16,7 +16,7 @@ READY = Ready(
     pid=1,
     db="/a.db",
     cassette="default",
-    upstreams={},
+    apis=(Served(url="http://127.0.0.1:1", upstream="https://api.openai.com:443"),),
 )
 
 

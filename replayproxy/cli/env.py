@@ -82,7 +82,6 @@ def env(
 def _asked(address: tuple[str, int], *, upstream: str | None, db: Path, cassette: str) -> Ready:
     """What is known of a proxy by its address; of its command it is asked."""
     url = url_of(*address)
-    named = parse_upstream(upstream) if upstream else None
     if is_loopback(address[0]):
         authority()  # made by the first who needs it
     return Ready(
@@ -93,7 +92,7 @@ def _asked(address: tuple[str, int], *, upstream: str | None, db: Path, cassette
         pid=0,
         db=str(db.absolute()),
         cassette=cassette,
-        upstreams={url: named.origin + named.path} if named else {},
+        apis=running.served(url, parse_upstream(upstream) if upstream else None),
     )
 
 

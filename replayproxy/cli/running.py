@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from replayproxy import launching, ready_file
-from replayproxy.address import parse_upstream, url_of
+from replayproxy.address import Upstream, parse_upstream, url_of
 from replayproxy.capture_modes import Address, Entrance
 from replayproxy.cli.options import listen_option
 from replayproxy.cli.text import say
@@ -25,7 +25,7 @@ from replayproxy.environment.bundle import bundle
 from replayproxy.environment.proxying import PROXIES
 from replayproxy.errors import DatabaseError, UsageError
 from replayproxy.home import CA_FOLDER_VARIABLE, ca_file, home
-from replayproxy.ready_file import Ready
+from replayproxy.ready_file import Ready, Served
 from replayproxy.stopping import StopSignals
 from replayproxy.store import Store
 
@@ -144,8 +144,8 @@ def variables(ready: Ready, *, by_base_url: bool) -> dict[str, str]:
     found: dict[str, str] = {}
     recorded = _recorded(ready) if ready.command == "replay" else []
     if by_base_url:
-        for url, upstream in reversed(list(ready.upstreams.items())):  # the first one wins
-            found |= base_urls(url, parse_upstream(upstream))
+        for api in reversed(ready.apis):  # the one named first counts
+            found |= base_urls(api.url, parse_upstream(api.upstream))
         found = found or replayed_base_urls(ready.url, recorded)
         exempt = [inherited.get("NO_PROXY"), "127.0.0.1,localhost"]
         found |= dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(filter(None, exempt)))
@@ -215,12 +215,18 @@ def ready_to(
         pid=os.getpid(),
         db=str(db.absolute()),
         cassette=cassette,
-        upstreams={
-            url + route.prefix: route.upstream.origin + route.upstream.path
+        apis=tuple(
+            api
             for entrance, url in ports
             for route in entrance.routes
-        },
+            for api in served(url + route.prefix, route.upstream)
+        ),
     )
+
+
+def served(url: str, upstream: Upstream | None) -> tuple[Served, ...]:
+    """The API that is found at a URL of ours, if one was named."""
+    return (Served(url=url, upstream=upstream.origin + upstream.path),) if upstream else ()
 
 
 def say_nothing_came(run: Run) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from replayproxy import launching
 from replayproxy.address import is_loopback, url_of
+from replayproxy.capture_modes import Entrance
 from replayproxy.doctor import connections
 from replayproxy.doctor.connections import Address
 from replayproxy.doctor.finding import Finding, Level
@@ -62,10 +63,7 @@ async def traffic(command: Sequence[str]) -> list[Finding]:
             recorder = proxy.load_addon("recorder").Recorder(writer)
             async with proxy.running(
                 [watch, recorder],
-                mode="regular",
-                host="127.0.0.1",
-                port=0,
-                settings={},
+                entrances=[Entrance(mode="regular", address=("127.0.0.1", 0))],
                 confdir=ca_folder(),
             ) as server:
                 ours = ("127.0.0.1", server.port)

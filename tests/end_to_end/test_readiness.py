@@ -31,8 +31,7 @@ def test_a_recorder_says_where_it_is_and_that_it_is_well(by_base_url: bool, tmp_
 
     assert ready.url == recorder.url
     assert ready.pid == recorder.process.pid
-    named = {ready.url: f"{upstream.origin}/v1"}
-    assert ready.upstreams == (named if by_base_url else {})
+    assert [api.upstream for api in ready.apis] == [f"{upstream.origin}/v1"] * by_base_url
     assert {answer.status for answer in answers} == {200}
     assert json.loads(answers[0].body)["command"] == "record"
     assert not file.exists()
