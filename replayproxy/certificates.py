@@ -5,6 +5,8 @@ owner only): the same one recording uses, so that clients trust both. Needs the
 `proxy` extra.
 """
 
+import base64
+import hashlib
 import ipaddress
 import ssl
 import tempfile
@@ -55,12 +57,19 @@ class Authority:
         return self._certificate().fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 (a name)
 
     def facts(self) -> dict[str, str]:
-        """What a person wants to know of it, none of it secret."""
+        """What a person wants to know of it, none of it secret.
+
+        `spki` is how Chromium names it on its command line.
+        """
         found = self._certificate()
+        public_key = found.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
         digest = found.fingerprint(hashes.SHA256()).hex(":").upper()
         return {
             "subject": found.subject.rfc4514_string(),
             "sha256": digest,
+            "spki": base64.b64encode(hashlib.sha256(public_key).digest()).decode(),
             "valid_from": found.not_valid_before_utc.isoformat(),
             "valid_until": found.not_valid_after_utc.isoformat(),
             "certificate": str(self.certificate_file),

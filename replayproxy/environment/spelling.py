@@ -20,7 +20,7 @@ def _powershell(name: str, value: str) -> str:
 
 
 def _dotenv(name: str, value: str) -> str:
-    if value and all(c.isalnum() or c in "-_./:,@%+=" for c in value):
+    if all(c.isalnum() or c in "-_./:,@%+=" for c in value):
         return f"{name}={value}"
     quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     return f'{name}="{quoted}"'
