@@ -16,10 +16,10 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-next lint check wheel-test bench clean FORCE
+.PHONY: help demo test test-next lint check wheel-test clients clients-quick bench clean FORCE
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.runtime ## Record, replay and price a few exchanges, offline, in 30 s
 	@$(BIN)/replayproxy demo
@@ -41,6 +41,12 @@ check: lint test ## lint and test: run it before you commit
 
 wheel-test: $(VENV)/.development ## Build the package and test it in clean environments
 	$(BIN)/python -m pytest tests/wheel
+
+clients: $(VENV)/.development ## Try real clients, recorded and replayed (Linux; minutes)
+	$(BIN)/python -m tests.clients --json build/clients/matrix.json
+
+clients-quick: $(VENV)/.development ## The same with those that need little installing
+	$(BIN)/python -m tests.clients --quick
 
 bench: $(VENV)/.development ## Measure all that has a target, beside other tools (10 minutes)
 	$(BIN)/python -m tests.benchmarks --json build/benchmarks/figures.json
