@@ -24,8 +24,11 @@ class Upstream:
         return f"{self.scheme}://{bracketed(self.host)}:{self.port}"
 
 
-def parse_upstream(text: str) -> Upstream:
+def parse_upstream(text: str, *, option: str = "--upstream") -> Upstream:
     """An upstream from its URL, with or without a path.
+
+    Args:
+        option: what it was said with.
 
     >>> parse_upstream("https://openrouter.ai/api/v1")
     Upstream(scheme='https', host='openrouter.ai', port=443, path='/api/v1')
@@ -39,9 +42,7 @@ def parse_upstream(text: str) -> Upstream:
     except ValueError:
         url, port = urlsplit(""), None
     if url.scheme not in _DEFAULT_PORTS or not url.hostname:
-        raise UsageError(
-            f"--upstream {text!r} is not a URL. It looks like https://api.openai.com/v1"
-        )
+        raise UsageError(f"{option} {text!r} is not a URL. It looks like https://api.openai.com/v1")
     return Upstream(
         scheme=url.scheme,
         host=url.hostname,

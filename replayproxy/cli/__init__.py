@@ -24,6 +24,7 @@ from replayproxy.cli.show import show
 from replayproxy.cli.stats import stats
 from replayproxy.cli.text import one_line
 from replayproxy.cli.verify import verify
+from replayproxy.cli.webhook import webhook
 from replayproxy.errors import ReplayproxyError
 
 
@@ -74,6 +75,7 @@ for command in (
     delete,
     prune,
     rebuild,
+    webhook,
     dashboard,
     env,
     ca,
