@@ -3,6 +3,9 @@
 import json
 import os
 
+# or it asks another host for its prices, which a replay has no answer to
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
 import litellm
 
 ASK = {
