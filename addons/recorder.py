@@ -124,11 +124,14 @@ class Recorder:
     @_fails_open
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if flow.response and (capture := self._captures.get(flow.id)):
-            flow.response.stream = capture.tee
+            theirs = flow.response.stream
+            flow.response.stream = capture.after(theirs) if callable(theirs) else capture.tee
             capture.tape.head(to_head(flow.response, capture.offset_ns()))
 
     @_fails_open
     def response(self, flow: http.HTTPFlow) -> None:
+        if flow.id in self._captures and self._is_elsewhere(flow):
+            raise RuntimeError("another addon took the stream: load recorder.py after it")
         if capture := self._taken(flow):
             if not capture.streamed and flow.response and flow.response.raw_content:
                 # made by another addon: nothing passed through the tee
@@ -141,6 +144,11 @@ class Recorder:
             reason = flow.error.msg if flow.error else ""
             ending = Ending.CLIENT_CLOSED if ended_by_client(flow) else Ending.UPSTREAM_CLOSED
             capture.tape.end(ending, capture.offset_ns(), detail=reason)
+
+    def _is_elsewhere(self, flow: http.HTTPFlow) -> bool:
+        """Whether the bytes went past us."""
+        streams = flow.response is not None and callable(flow.response.stream)
+        return streams and not self._captures[flow.id].streamed
 
     def _is_recorded(self, request: http.Request) -> bool:
         if not self._records(request.pretty_host, request.path.partition("?")[0]):

@@ -5,7 +5,7 @@ Rule: whatever happens here, `tee` returns the bytes it was given.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from replayproxy.store import Tape
 
@@ -68,6 +68,21 @@ class Capture:
         except Exception as error:  # noqa: BLE001 (it would delete these bytes from the stream)
             self._lose(repr(error))
         return data
+
+    def after(
+        self, other: Callable[[bytes], bytes | Iterable[bytes]]
+    ) -> Callable[[bytes], list[bytes]]:
+        """A tee behind another addon's: what that one makes of the bytes is what the client gets.
+
+        Its faults stay its own.
+        """
+
+        def noted(data: bytes) -> list[bytes]:
+            made = other(data)
+            self.streamed = True
+            return [self.tee(piece) for piece in ([made] if isinstance(made, bytes) else made)]
+
+        return noted
 
     def _offset_of_read(self) -> int:
         read = self._read()

@@ -33,9 +33,10 @@ def webhook() -> None:
     webhook_url leads to:
 
     \b
-    replayproxy record --listen 127.0.0.1:8090 --upstream http://127.0.0.1:3000
-    replayproxy webhook list
-    replayproxy webhook replay 3 --secret-env AIGATEWAY_WEBHOOK_SECRET
+    Examples:
+      replayproxy record --listen 127.0.0.1:8090 --upstream http://127.0.0.1:3000
+      replayproxy webhook list
+      replayproxy webhook replay 3 --secret-env AIGATEWAY_WEBHOOK_SECRET
     """
 
 
@@ -47,8 +48,9 @@ def list_deliveries(db: Path, cassette: str | None, as_json: bool) -> None:
     """List recorded deliveries, one line each, newest last.
 
     \b
-    replayproxy webhook list
-    replayproxy webhook list --json | jq .event
+    Examples:
+      replayproxy webhook list
+      replayproxy webhook list --json
     """
     there_are = False
     with Store(db) as store:
@@ -91,8 +93,9 @@ def replay_delivery(
     recorded path. The exit code is 1 if the app does not answer with success.
 
     \b
-    replayproxy webhook replay 3 --secret-env AIGATEWAY_WEBHOOK_SECRET
-    replayproxy webhook replay 3 --secret-file secret --to http://127.0.0.1:3001
+    Examples:
+      replayproxy webhook replay 3 --secret-env AIGATEWAY_WEBHOOK_SECRET
+      replayproxy webhook replay 3 --secret-file secret --to http://127.0.0.1:3001
     """
     secret = _secret(secret_file, secret_env)
     with Store(db) as store:

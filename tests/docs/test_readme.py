@@ -3,28 +3,46 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from mitmproxy.proxy.mode_specs import ProxyMode
 
+from replayproxy.capture_modes import entrances
 from replayproxy.cli import main
-from tests.docs.readme import README, generated
+from tests.docs.readme import ADDONS, README, generated, generated_for_addons
 
 TEXT = README.read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 (PRICE_FILE,) = re.findall(r"^```toml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-COMMAND_LINES = [
-    line.partition("#")[0].strip()
-    for block in BLOCKS
-    for line in block.splitlines()
-    if line.startswith("replayproxy ")
-]
+MODES = (README.parent / "MODES.md").read_text()
+
+
+def command_lines(blocks: list[str]) -> list[str]:
+    """Those of our commands, without the variables before them and the words behind."""
+    return [
+        line[line.index("replayproxy ") :].partition(" #")[0].strip()
+        for block in blocks
+        for line in block.splitlines()
+        if re.match(r"([A-Z_]+=\S+ )*replayproxy ", line)
+    ]
+
+
+COMMAND_LINES = command_lines(BLOCKS)
+LINES_OF_MODES = command_lines(re.findall(r"^```sh\n(.*?)^```", MODES, re.DOTALL | re.MULTILINE))
 
 
 def test_the_tables_of_options_and_spans_are_generated_from_the_code() -> None:
     assert generated(TEXT) == TEXT, "python -m tests.docs.readme"
+
+
+def test_so_are_the_tables_of_the_addons_options() -> None:
+    text = ADDONS.read_text()
+
+    assert generated_for_addons(text) == text, "python -m tests.docs.readme"
 
 
 def test_the_first_command_stands_at_the_top() -> None:
@@ -45,7 +63,7 @@ def test_the_example_of_a_test_is_the_one_that_is_run() -> None:
     assert shown in example
 
 
-@pytest.mark.parametrize("line", COMMAND_LINES)
+@pytest.mark.parametrize("line", dict.fromkeys([*COMMAND_LINES, *LINES_OF_MODES]))
 def test_every_command_line_of_the_readme_can_be_parsed(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +117,21 @@ def test_every_help_ends_with_examples_that_can_be_parsed(
     assert any(" ".join(("replayproxy", *words)) in line for line in found)
     for line in found:
         parse(main, re.sub(r"^(\w+=\S+ )+", "", re.split(r"  +", line)[0]))
+
+
+@pytest.mark.parametrize("line", dict.fromkeys(line for line in LINES_OF_MODES if "mode" in line))
+def test_every_capture_mode_of_the_guide_is_one(line: str) -> None:
+    words = shlex.split(line)
+    said = {
+        option: [value for name, value in pairwise(words) if name == option]
+        for option in ("--mode", "--upstream")
+    }
+
+    found = entrances(("127.0.0.1", 8080), modes=said["--mode"], upstreams=said["--upstream"])
+
+    assert [ProxyMode.parse(entrance.spec).type_name for entrance in found] == [
+        entrance.mode for entrance in found
+    ]
 
 
 @pytest.mark.parametrize("name", [None, *main.commands])

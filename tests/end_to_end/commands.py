@@ -98,10 +98,11 @@ def mitmdump(
     cwd: Path,
     script: Path | None = None,
     settings: Sequence[str] = ("replayproxy_db=replayproxy.db",),
+    program: str = "mitmdump",
 ) -> Iterator[Child]:
-    """Stock mitmdump with one of our addons (or a script), on a free port, for a `with` block."""
+    """Stock mitmdump (or another program of mitmproxy), with an addon of ours (or a script)."""
     command = [
-        os.fspath(Path(sys.executable).parent / "mitmdump"),
+        os.fspath(Path(sys.executable).parent / program),
         f"--scripts={script or addons_path(addon + '.py')}",
         "--listen-host=127.0.0.1",
         "--listen-port=0",
