@@ -108,7 +108,9 @@ class Recorder:
         switch = flow.request.headers.pop(SWITCH_HEADER, None)
         if health.is_health(flow.request.method, flow.request.path):
             flow.response = http.Response.make(
-                200, health.answer("record"), {"content-type": "application/json"}
+                200,
+                health.answer("record") if flow.request.method == "GET" else b"",
+                {"content-type": "application/json"},
             )
             return
         if self._writer is None or is_switched_off(switch) or not self._is_recorded(flow.request):

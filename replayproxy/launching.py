@@ -48,6 +48,8 @@ async def run(
     Raises:
         CommandError: it could not be started.
     """
+    if stop.number is not None:  # told to stop before there was anything to stop
+        return 128 + stop.number
     child = _Child(command, environment, stdout)
     stop.listeners.append(child.send)
     ended = asyncio.ensure_future(asyncio.to_thread(child.wait))
@@ -101,13 +103,13 @@ class _Child:
             if not os.WIFSTOPPED(status):
                 self._process.returncode = os.waitstatus_to_exitcode(status)
                 return self._process.returncode
-            if not self._terminal.given:
+            wants_terminal = os.WSTOPSIG(status) in {signal.SIGTTIN, signal.SIGTTOU}
+            if not self._terminal.given and not wants_terminal:
                 continue  # whoever stopped it will let it go on
-            if os.WSTOPSIG(status) not in {signal.SIGTTIN, signal.SIGTTOU}:
+            if not (self._terminal.given and wants_terminal):  # it has it by now
                 self._terminal.take_back()
                 os.kill(os.getpid(), signal.SIGSTOP)  # until the shell says `fg` or `bg`
                 self._terminal.give(pid)
-            # else it asked for the terminal a moment before it had it
             self.send(signal.SIGCONT)
 
 

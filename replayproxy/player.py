@@ -111,6 +111,11 @@ class ByBaseUrl:
         return self._player.refuse(reason)
 
 
+def _leaves(request: Request, exits: Exits) -> bool:
+    """In the clear only: TLS leaves by tunnels of its own (origin.Origin), or not at all."""
+    return request.scheme == "http" and exits.lets(request.host, request.port)
+
+
 class Player:
     """Turns requests into replies; an `origin.Handler`.
 
@@ -150,7 +155,7 @@ class Player:
         if health.is_health(request.method, request.path):
             return reply.of_ours(request, health.answer("replay"), keep_alive=keep_alive)
         try:
-            if by_proxy and self._exits and self._exits.lets(request.host, request.port):
+            if by_proxy and self._exits and _leaves(request, self._exits):
                 return await self._let_out(self._exits, request, keep_alive=keep_alive)
             token, meant = isolation.split_token(request)
             try:

@@ -14,12 +14,14 @@ class StopSignals:
     """`asked` is set by the first signal, `urged` by a second. Make it in a running event loop.
 
     Attributes:
+        number: of the first signal; None: there was none.
         listeners: are told the number of each signal.
     """
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.urged = asyncio.Event()
+        self.number: int | None = None
         self.listeners: list[Callable[[int], None]] = []
         loop = asyncio.get_running_loop()
         for number in _NUMBERS:
@@ -38,6 +40,7 @@ class StopSignals:
             wait.cancel()
 
     def _received(self, number: int) -> None:
+        self.number = self.number or number
         for listener in self.listeners:
             listener(number)
         (self.urged if self.asked.is_set() else self.asked).set()

@@ -250,7 +250,8 @@ def shortened(command: tuple[str, ...]) -> str:
 def _say_bypassed() -> None:
     """Whoever needs a proxy to get out should know that we don't use it."""
     if named := next((os.environ[name] for name in PROXIES if os.environ.get(name)), None):
+        shown = named.rpartition("@")[2].rpartition("/")[2]  # a password may stand before it
         say(
-            f"replayproxy: your proxy {named} is not used while we run: what we pass on goes "
+            f"replayproxy: your proxy {shown} is not used while we run: what we pass on goes "
             "out directly."
         )

@@ -3,9 +3,10 @@
 import shlex
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from replayproxy.doctor.finding import Finding, Level
 from replayproxy.environment import API_KEYS, PLACEHOLDER_KEY
@@ -15,6 +16,7 @@ from replayproxy.environment.proxying import AUTHORITIES, PROXIES, hides
 from replayproxy.key_shapes import key_shapes
 
 _PATIENCE_S = 0.5
+_UNSET = f"unset {' '.join(n for name in PROXIES for n in (name, name.lower()))}"
 
 
 def proxies(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -35,8 +37,16 @@ def proxies(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _proxy(url: str) -> Finding:
-    address = urlsplit(url if "://" in url else f"http://{url}")
-    shown = f"{address.hostname}:{address.port or 80}"
+    try:
+        address = urlsplit(url if "://" in url else f"http://{url}")
+        shown = f"{address.hostname}:{address.port or 80}"
+    except ValueError:
+        return Finding(
+            subject="proxy",
+            level=Level.PROBLEM,
+            text="what the proxy variables hold is no URL",
+            todo=_UNSET,
+        )
     try:
         socket.create_connection((address.hostname or "", address.port or 80), _PATIENCE_S).close()
     except OSError as error:
@@ -44,7 +54,7 @@ def _proxy(url: str) -> Finding:
             subject="proxy",
             level=Level.PROBLEM,
             text=f"nothing answers at {shown} ({error.strerror or error})",
-            todo=f"unset {' '.join(n for name in PROXIES for n in (name, name.lower()))}",
+            todo=_UNSET,
         )
     return Finding(
         subject="proxy",
@@ -94,7 +104,10 @@ def authorities(environ: Mapping[str, str], ca_file: Path) -> Iterator[Finding]:
 
 def preload(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Whether Node finds what it is told to load: without it, it does not start."""
-    words = shlex.split(environ.get("NODE_OPTIONS", ""))
+    try:
+        words = shlex.split(environ.get("NODE_OPTIONS", ""))
+    except ValueError:
+        return  # Node will say so itself
     for option, file in pairwise(words):
         if option in {"--require", "-r"} and Path(file).is_absolute() and not Path(file).exists():
             yield Finding(
@@ -109,13 +122,16 @@ def base_urls(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Which clients are led elsewhere than to their provider."""
     for name in (name for api in APIS for name in api.base_urls):
         if value := environ.get(name):
-            where = urlsplit(value)
-            yield Finding(
-                subject=name,
-                level=Level.NOTE,
-                text=f"its clients ask {where.scheme}://{where.netloc.rpartition('@')[2]}"
-                f"{where.path}",
-            )
+            with suppress(ValueError):
+                yield _led_elsewhere(name, urlsplit(value))
+
+
+def _led_elsewhere(name: str, where: SplitResult) -> Finding:
+    return Finding(
+        subject=name,
+        level=Level.NOTE,
+        text=f"its clients ask {where.scheme}://{where.netloc.rpartition('@')[2]}{where.path}",
+    )
 
 
 def keys(environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from replayproxy.trust import stores
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("REPLAYPROXY_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("REPLAYPROXY_CA_FOLDER", raising=False)
+    monkeypatch.setenv("REPLAYPROXY_CA_FOLDER", "")  # an option sets it: put back at the end
     return tmp_path / "home"
 
 

@@ -77,7 +77,7 @@ def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "prices.toml").write_text(PRICE_FILE)
     (folder / "tests").mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.delenv("REPLAYPROXY_CA_FOLDER", raising=False)
+    monkeypatch.setenv("REPLAYPROXY_CA_FOLDER", "")  # an option sets it: put back at the end
 
 
 def parse(command: click.Command, line: str) -> None:

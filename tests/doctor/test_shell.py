@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 import certifi
+import pytest
 
 from replayproxy.doctor import Finding, Level
 from replayproxy.doctor import shell as checks
@@ -26,6 +27,13 @@ def test_proxies_that_differ_or_lead_nowhere_are_bad() -> None:
 
     assert (bad(good), len(good)) == ([], 1)
     assert bad(differing) == ["HTTPS_PROXY", "proxy"]
+
+
+@pytest.mark.parametrize("value", ["http://h:port", "http://[::1"])
+def test_what_is_no_url_is_bad_and_no_traceback(value: str) -> None:
+    assert bad(list(checks.proxies({"HTTPS_PROXY": value}))) == ["proxy"]
+    assert list(checks.base_urls({"OPENAI_BASE_URL": "http://[::1"})) == []
+    assert list(checks.preload({"NODE_OPTIONS": "'"})) == []
 
 
 def test_exemptions_that_hide_llm_traffic_are_told() -> None:

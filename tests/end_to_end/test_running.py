@@ -295,6 +295,45 @@ def test_a_command_has_the_terminal_and_gets_ctrl_c_once(tmp_path: Path) -> None
     assert code == 0
 
 
+def test_ctrl_z_stops_a_command_and_fg_lets_it_go_on(tmp_path: Path) -> None:
+    """A shell with jobs in a terminal: both of us stop, and both go on."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    shell = ["bash", "--noprofile", "--norc", "--noediting", "-i"]
+    with subprocess.Popen(
+        [sys.executable, "-c", IN_A_TERMINAL, *shell],
+        cwd=tmp_path,
+        env={**environment(tmp_path), "PATH": path, "PS1": "prompt> "},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        watchdog = threading.Timer(PATIENCE_S, process.kill)
+        watchdog.start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        said = b""
+        to_type = [
+            (
+                b"prompt> ",
+                b"replayproxy record -- sh -c 'echo rea\"\"dy; read line; echo got $line'\n",
+            ),
+            (b"ready", b"\x1a"),
+            (b"Stopped", b"fg\n"),
+            (b"echo got", b"a line\n"),
+            (b"got a line", b"exit 0\n"),
+        ]
+        while piece := os.read(process.stdout.fileno(), 4096):
+            said += piece
+            if to_type and to_type[0][0] in said:
+                said = said.partition(to_type[0][0])[2]
+                process.stdin.write(to_type.pop(0)[1])
+                process.stdin.flush()
+        code = process.wait()
+        watchdog.cancel()
+
+    assert to_type == []
+    assert code == 0
+
+
 NODE = """
 const agents = [require('http').globalAgent, new (require('http').Agent)({keepAlive: true})];
 const body = JSON.stringify(%s), url = process.argv[1];
