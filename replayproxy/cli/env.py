@@ -7,7 +7,7 @@ from typing import Literal
 import click
 
 from replayproxy import health, ready_file
-from replayproxy.address import is_loopback, parse_upstream, url_of
+from replayproxy.address import parse_upstream, url_of
 from replayproxy.cli import running
 from replayproxy.cli.options import cassette_option, db_option, json_option, listen_option
 from replayproxy.cli.text import say
@@ -82,8 +82,8 @@ def env(
 def _asked(address: tuple[str, int], *, upstream: str | None, db: Path, cassette: str) -> Ready:
     """What is known of a proxy by its address; of its command it is asked."""
     url = url_of(*address)
-    if is_loopback(address[0]):
-        authority()  # made by the first who needs it
+    if not ca_file().exists() and not authority():  # made by the first who needs it
+        say("replayproxy env: without the 'proxy' extra there is no authority: --base-url only.")
     return Ready(
         command=_command_at(url),
         url=url,

@@ -29,7 +29,8 @@ def database(path: Path) -> Iterator[Finding]:
         return
     yield Finding(
         subject=_SUBJECT,
-        text=f"{path}: {found.exchanges:,} exchanges, {found.size / _MB:.1f} MB, "
+        text=f"{path}: {found.exchanges:,} exchange{'s' * (found.exchanges != 1)}, "
+        f"{found.size / _MB:.1f} MB, "
         f"{found.free / _MB:,.0f} MB free on its disk",
     )
     yield from _wrong(path, found)

@@ -31,6 +31,6 @@ def test_the_readme_leads_there() -> None:
     assert len(LINES) > 20
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"(?:addons)/\w+\.py", TEXT))))
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([\w./]+)\)", TEXT))))
 def test_the_files_that_it_names_are_there(path: str) -> None:
     assert (README.parent / path).is_file()

@@ -32,7 +32,7 @@ def test_a_good_one_is_good_and_stays_as_it_is(tmp_path: Path) -> None:
     found = list(database(path))
 
     assert levels(found) == [Level.OK, Level.OK]
-    assert found[0].text.startswith(f"{path}: 1 exchanges, 0.2 MB, ")
+    assert found[0].text.startswith(f"{path}: 1 exchange, 0.")
     assert path.read_bytes() == before
 
 

@@ -136,6 +136,7 @@ def test_the_wheel_holds_the_package_with_its_types_and_licence_and_nothing_else
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"replayproxy"}
     assert "replayproxy/py.typed" in names
+    assert "replayproxy/environment/node_proxy.cjs" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
