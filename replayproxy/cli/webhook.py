@@ -95,7 +95,7 @@ def replay_delivery(
     \b
     Examples:
       replayproxy webhook replay 3 --secret-env AIGATEWAY_WEBHOOK_SECRET
-      replayproxy webhook replay 3 --secret-file secret --to http://127.0.0.1:3001
+      replayproxy webhook replay 3 --secret-env SECRET --to http://127.0.0.1:3001
     """
     secret = _secret(secret_file, secret_env)
     with Store(db) as store:

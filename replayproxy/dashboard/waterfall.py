@@ -75,11 +75,7 @@ def chart_data(
     shown = thinned(found)
     return {
         "phases": phases(exchange, found),
-        "stalls": [
-            {"start_ms": tick.offset_ms - tick.gap_ms, "end_ms": tick.offset_ms}
-            for tick in found
-            if tick.pace == "stall"
-        ],
+        "stalls": [_stall(tick, end_ms(exchange, found)) for tick in found if tick.pace == "stall"],
         "received": [
             {"offset_ms": 0, "bytes": 0},
             *({"offset_ms": tick.offset_ms, "bytes": tick.received} for tick in shown),
@@ -137,11 +133,24 @@ def phases(exchange: Exchange, found: Sequence[Tick]) -> list[dict[str, Any]]:
                 "start_ms": round(start, 3),
                 "end_ms": round(moment, 3),
                 "says": says,
-                "label": says if length >= LABEL_SHARE * end * (len(says) / 12) else "",
+                "label": _label(says, length, end),
             }
         )
         start = moment
     return rows
+
+
+def _stall(tick: Tick, end: float) -> dict[str, Any]:
+    return {
+        "start_ms": tick.offset_ms - tick.gap_ms,
+        "end_ms": tick.offset_ms,
+        "label": _label(f"stalled {formats.ms(tick.gap_ms)}", tick.gap_ms, end),
+    }
+
+
+def _label(text: str, length: float, end: float) -> str:
+    """The text, if it has room."""
+    return text if length >= LABEL_SHARE * end * (len(text) / 12) else ""
 
 
 def end_ms(exchange: Exchange, found: Sequence[Tick]) -> float:
