@@ -6,7 +6,7 @@ is what `b` has more than `a`.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,12 +14,13 @@ from typing import Any
 
 from replayproxy.dashboard import formats
 from replayproxy.dashboard.conversation import pretty
+from replayproxy.dashboard.outgoing import joined
 from replayproxy.dashboard.raw_body import raw_body
 from replayproxy.dashboard.reading import Reading, read
 from replayproxy.dashboard.waterfall import chart_data
 from replayproxy.dashboard.word_diff import Piece, word_diff
 from replayproxy.matching import canonical, differences
-from replayproxy.model import Answer, Choice, Headers, header
+from replayproxy.model import Answer, Choice, Headers, header, without
 from replayproxy.redaction import is_kept
 from replayproxy.reply import EXCHANGE_MARK
 from replayproxy.store import Store
@@ -181,19 +182,16 @@ def _request(a: Reading, b: Reading) -> Iterator[Differing]:
             yield _differing(name, x, y)
     for found in differences(canonical(after), canonical(before)):
         yield _differing(found.path, found.recorded, found.asked)
-    mine, theirs = _by_name(before.headers), _by_name(after.headers)
+    mine, theirs = _told(before.headers), _told(after.headers)
     for name in sorted({*mine, *theirs}):
         if mine.get(name) != theirs.get(name):
             yield _differing(f"header {name}", mine.get(name, ""), theirs.get(name, ""))
 
 
-def _by_name(headers: Headers) -> Mapping[str, str]:
-    found: dict[str, str] = {}
-    for name, value in headers:
-        if is_kept(name) and name.lower() != "content-length":
-            lowered = name.lower()
-            found[lowered] = f"{found[lowered]}, {value}" if lowered in found else value
-    return found
+def _told(headers: Headers) -> dict[str, str]:
+    """Those whose values are stored, and that the body does not say again."""
+    told = ((name, value) for name, value in headers if is_kept(name))
+    return joined(without(tuple(told), {"content-length"}))
 
 
 def _differing(where: str, a: str, b: str) -> Differing:

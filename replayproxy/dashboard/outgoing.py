@@ -110,6 +110,19 @@ def can_stand_in_a_page(body: bytes) -> bool:
     return "\r" not in text and visible(text) == text
 
 
+def joined(headers: Headers) -> dict[str, str]:
+    """Headers by lower-case name; values of one name joined, as HTTP allows.
+
+    >>> joined((("Accept", "a"), ("accept", "b")))
+    {'accept': 'a, b'}
+    """
+    found: dict[str, str] = {}
+    for name, value in headers:
+        lowered = name.lower()
+        found[lowered] = f"{found[lowered]}, {value}" if lowered in found else value
+    return found
+
+
 def command(words: tuple[str, ...]) -> str:
     """A shell command of one line, that shows all that is in it."""
     return shlex.join(visible(word.replace("\n", "␊").replace("\r", "␍")) for word in words)

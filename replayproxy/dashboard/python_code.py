@@ -8,9 +8,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from replayproxy.dashboard.outgoing import Outgoing
+from replayproxy.dashboard.outgoing import Outgoing, joined
 from replayproxy.json_text import UNREADABLE, parse_json
-from replayproxy.model import Headers
 
 WIDTH = 88
 
@@ -166,14 +165,6 @@ def _with_httpx(sent: Outgoing, body: object) -> list[str]:
 
 def _headers(sent: Outgoing, key: str) -> Iterator[str]:
     rows = [f"{literal(n)}: {f'{literal(p)} + ' if p else ''}{key}" for n, p in sent.keys]
-    rows += [f"{literal(name)}: {literal(value)}" for name, value in _once(sent.headers)]
+    rows += [f"{literal(name)}: {literal(value)}" for name, value in joined(sent.headers).items()]
     if rows:
         yield "headers={\n" + "".join(f"        {row},\n" for row in rows) + "    }"
-
-
-def _once(headers: Headers) -> Headers:
-    """As a dict has them: values of one name joined, as HTTP allows."""
-    joined: dict[str, str] = {}
-    for name, value in headers:
-        joined[name] = f"{joined[name]}, {value}" if name in joined else value
-    return tuple(joined.items())

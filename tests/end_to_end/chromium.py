@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE_S = 30.0
 SETTLE_S = 0.4
@@ -35,6 +37,16 @@ class Visit:
 def find() -> str | None:
     """The browser's path, if there is one."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def required() -> str:
+    """The browser's path. Without one the test is skipped; in CI that is a failure."""
+    path = find()
+    if path is None and os.environ.get("CI"):
+        pytest.fail("CI tests in a real browser: apt-get install chromium")
+    if path is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    return path
 
 
 class Chromium:

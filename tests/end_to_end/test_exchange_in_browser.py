@@ -1,7 +1,6 @@
 """One exchange and two, in a real browser: what their script does, by pointer and by keyboard."""
 
 import base64
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -24,12 +23,7 @@ def pictured() -> Said:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[chromium.Chromium]:
-    path = chromium.find()
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI tests in a real browser: apt-get install chromium")
-        pytest.skip("there is no Chromium here: apt-get install chromium")
-    with chromium.running(path) as running:
+    with chromium.running(chromium.required()) as running:
         yield running
 
 
