@@ -41,16 +41,15 @@ class ExchangeRoutes:
     def routes(self) -> list[tuple[str, Callable[..., Awaitable[Any]]]]:
         """For `register_routes`."""
         one = rf"^{self.home}/exchange/(?P<id>\d+)"
-        return [
-            (rf"{one}$", self.show_exchange),
-            (rf"{one}/chunks$", self.show_chunks),
-            (rf"^{self.home}/compare$", self.show_comparison),
-            (rf"{one}/(?P<part>request|response)$", self.send_body),
-            (
-                rf"{one}/(?P<part>request|response)/picture/(?P<digest>[0-9a-f]{{16}})$",
-                self.send_picture,
-            ),
-        ]
+        part = "(?P<part>request|response)"
+        handlers = {
+            rf"{one}$": self.show_exchange,
+            rf"{one}/chunks$": self.show_chunks,
+            rf"^{self.home}/compare$": self.show_comparison,
+            rf"{one}/{part}$": self.send_body,
+            rf"{one}/{part}/picture/(?P<digest>[0-9a-f]{{16}})$": self.send_picture,
+        }
+        return [(pattern, _as_function(handler)) for pattern, handler in handlers.items()]
 
     async def show_exchange(self, datasette: Any, request: Any) -> Any:
         """One exchange: conversation, stream, cost, spans, bytes."""
@@ -216,6 +215,15 @@ class Urls:
             "table_url": self.table,
             "database_name": self._asked,
         }
+
+
+def _as_function(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Datasette 1.0 takes no methods for routes."""
+
+    async def view(datasette: Any, request: Any) -> Any:
+        return await handler(datasette, request)
+
+    return view
 
 
 def steps(page: exchange_page.ExchangePage) -> list[tuple[float, ...]]:
