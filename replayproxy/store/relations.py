@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from replayproxy.matching import EXACT_PREFIX
 from replayproxy.store.sql import as_dict
 
 _SPAN = "SELECT NULL AS replay_id, 0 AS replayed, * FROM spans WHERE exchange_id = :id"
@@ -21,15 +22,29 @@ WHERE {_IN_TRACE.format("replays")}
 ORDER BY started_at, replayed LIMIT :limit"""
 _REPLAYS = """SELECT * FROM replays WHERE exchange_id = :id AND result = 'hit'
 ORDER BY id DESC LIMIT :limit"""
-_LIKE_IT = """SELECT
+# each a search in an index: a key, or a model, may have a million exchanges
+_LIKE_IT = """WITH mine AS (
+  SELECT exchanges.id, started_at, request_model, exchanges.cassette, match_keys.host, key
+  FROM exchanges LEFT JOIN match_keys
+    ON match_keys.exchange_id = exchanges.id AND key LIKE :exact
+  WHERE exchanges.id = :id)
+SELECT
   (SELECT max(id) FROM exchanges WHERE id < :id) AS previous,
   (SELECT min(id) FROM exchanges WHERE id > :id) AS next,
-  (SELECT max(other.exchange_id) FROM match_keys AS mine JOIN match_keys AS other USING (key)
-    WHERE mine.exchange_id = :id AND other.exchange_id < :id) AS same_request,
-  (SELECT min(other.exchange_id) FROM match_keys AS mine JOIN match_keys AS other USING (key)
-    WHERE mine.exchange_id = :id AND other.exchange_id > :id) AS same_request_later,
-  (SELECT max(id) FROM exchanges WHERE id < :id AND request_model =
-    (SELECT request_model FROM exchanges WHERE id = :id)) AS same_model"""
+  (SELECT max(exchange_id) FROM match_keys WHERE key = mine.key
+    AND cassette = mine.cassette AND host = mine.host AND exchange_id < :id) AS same_request,
+  (SELECT min(exchange_id) FROM match_keys WHERE key = mine.key
+    AND cassette = mine.cassette AND host = mine.host AND exchange_id > :id)
+    AS same_request_later,
+  coalesce(
+    (SELECT exchange_id FROM match_keys WHERE key = mine.key AND cassette > mine.cassette
+      ORDER BY cassette, host, exchange_id LIMIT 1),
+    (SELECT exchange_id FROM match_keys WHERE key = mine.key AND cassette < mine.cassette
+      ORDER BY cassette DESC, host DESC, exchange_id DESC LIMIT 1)) AS same_request_elsewhere,
+  (SELECT id FROM exchanges WHERE request_model = mine.request_model
+    AND started_at <= mine.started_at AND id < :id
+    ORDER BY started_at DESC LIMIT 1) AS same_model
+FROM mine LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +53,9 @@ class LikeIt:
 
     Attributes:
         previous: the one before; `next` the one after.
-        same_request: the latest before it with an equal request (see `match_keys`);
-            `same_request_later` the first after it.
+        same_request: the latest before it with an equal request (see `match_keys`) in
+            its cassette; `same_request_later` the first after it.
+        same_request_elsewhere: one in another cassette.
         same_model: the latest before it that asked for the same model.
     """
 
@@ -47,6 +63,7 @@ class LikeIt:
     next: int | None = None
     same_request: int | None = None
     same_request_later: int | None = None
+    same_request_elsewhere: int | None = None
     same_model: int | None = None
 
 
@@ -70,8 +87,8 @@ def replays(
 
 def like_it(connection: sqlite3.Connection, exchange_id: int) -> LikeIt:
     """Those before and after it, and those like it."""
-    (row,) = _rows(connection, _LIKE_IT, id=exchange_id)
-    return LikeIt(**row)
+    found = _rows(connection, _LIKE_IT, id=exchange_id, exact=f"{EXACT_PREFIX}%")
+    return LikeIt(**found[0]) if found else LikeIt()
 
 
 def _rows(connection: sqlite3.Connection, sql: str, **values: object) -> list[dict[str, Any]]:

@@ -206,14 +206,18 @@ def test_an_exchange_without_spans_or_replays_has_no_such_sections(tmp_path: Pat
 
 def test_it_can_be_compared_with_the_same_request_and_the_same_model(tmp_path: Path) -> None:
     other = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Another."}]}
-    path = write(tmp_path / "a.db", Said(), Said(request=other), Said(model="m"), Said())
+    elsewhere = Said(cassette="other")
+    path = write(tmp_path / "a.db", Said(), Said(request=other), Said(model="m"), Said(), elsewhere)
 
     with site(path) as opened:
-        first, last = (opened.get(f"{HOME}/exchange/{n}").text for n in (1, 4))
+        first, last, another = (opened.get(f"{HOME}/exchange/{n}").text for n in (1, 4, 5))
 
     assert f'{HOME}/compare?a=1&amp;b=4">with the same request before:' in last
     assert f'{HOME}/compare?a=2&amp;b=4">with the same model before:' in last
     assert f'{HOME}/compare?a=4&amp;b=1">with the same request after:' in first
+    assert f'{HOME}/compare?a=5&amp;b=1">with the same request in another cassette:' in first
+    assert f'{HOME}/compare?a=4&amp;b=5">with the same request in another cassette:' in another
+    assert "with the same request before:" not in another
     assert "with the same model before:" not in first
 
 
