@@ -1,6 +1,7 @@
 """What the dashboard must not do: write, run SQL, answer strangers, show secrets."""
 
 import hashlib
+import re
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -10,12 +11,14 @@ import pytest
 
 from replayproxy.dashboard import build, sql_guard
 from replayproxy.errors import DatabaseError
+from replayproxy.shipped import dashboards_path
 from replayproxy.store import search
 from tests.dashboards.sample import Said, varied, write
 from tests.dashboards.site import CLOSED_TABLES, HOME, QUERY_NAMES, TABLES, VIEWS, Site, site, words
 
 SECRET_WORD = "xylographer"
 SECRET_PROMPT = f"a-prompt-nobody-else-may-read, {SECRET_WORD}"
+FOLDER = dashboards_path()
 EVERYWHERE = ("", ".json", ".csv", ".json?_shape=array", ".json?_shape=arrays", ".csv?_stream=1")
 
 
@@ -335,3 +338,16 @@ def test_a_database_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="not a database"):
         build(tmp_path / "words.db")
     assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [file for kind in ("templates/*.html", "static/*.js") for file in FOLDER.glob(kind)],
+    ids=lambda file: file.name,
+)
+def test_no_template_and_no_script_takes_text_for_markup(file: Path) -> None:
+    text = file.read_text()
+
+    assert not re.search(r"\|\s*safe\b|autoescape|Markup", text)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b", text)
+    assert not re.search(r"\bon[a-z]+\s*=\s*[\"']", text)

@@ -13,7 +13,7 @@ from replayproxy.errors import DatabaseError
 from replayproxy.store import rows
 from replayproxy.store.connection import as_database_error, open_for_reading
 from replayproxy.store.search.index import TOKENIZER, is_damage, is_there, unpack, waiting
-from replayproxy.store.search.query import Query
+from replayproxy.store.search.query import APART, Query
 from replayproxy.store.sql import as_dict
 
 PATIENCE_S = 3.0
@@ -156,6 +156,7 @@ def _snippets(
 def _pieces(snippet: str | None) -> tuple[Piece, ...]:
     if not snippet or _BEGIN not in snippet:
         return ()
+    snippet = snippet.replace(APART, "")
     pieces = []
     first, *others = snippet.split(_BEGIN)
     pieces.append(Piece(first))

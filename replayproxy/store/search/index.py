@@ -16,6 +16,7 @@ from replayproxy.store import space
 from replayproxy.store.compression import compress, decompress
 from replayproxy.store.connection import as_database_error, open_for_writing
 from replayproxy.store.exchange_rows import read_chunks, read_exchange
+from replayproxy.store.search.query import spaced
 from replayproxy.store.search.text import MAX_CHARS, Text, hash_of, text_of
 
 STEP_S = 0.015
@@ -202,8 +203,8 @@ def _put(connection: sqlite3.Connection, exchange_id: int) -> None:
     if exchange is None:
         return
     text = text_of(exchange, read_chunks(connection, exchange_id))
-    prompt = "\n".join(_claimed(connection, exchange_id, text))[:MAX_CHARS]
-    answer = text.answer[:MAX_CHARS]
+    prompt = spaced("\n".join(_claimed(connection, exchange_id, text))[:MAX_CHARS])
+    answer = spaced(text.answer[:MAX_CHARS])
     if not prompt and not answer:
         return
     connection.execute(

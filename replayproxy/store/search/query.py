@@ -7,6 +7,13 @@ a -word must not be there.
 import re
 from dataclasses import dataclass
 
+APART = "\u200b"
+"""Stands around each letter of a script that writes no spaces: to FTS5 it is a word then."""
+
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 _TERM = re.compile(r'(-?)(?:"([^"]*)("?)|([^\s"]+))(\*?)')
 MAX_TERMS = 40
 MAX_CHARS = 1_000
@@ -20,6 +27,15 @@ class Query:
 
     def __bool__(self) -> bool:
         return bool(self.expression)
+
+
+def spaced(text: str) -> str:
+    r"""The text as it is indexed: also in scripts without spaces parts of it are found.
+
+    >>> spaced("in \u6771\u4eac!")
+    'in \u200b\u6771\u200b\u200b\u4eac\u200b!'
+    """
+    return text if text.isascii() else _WITHOUT_SPACES.sub(rf"{APART}\g<0>{APART}", text)
 
 
 def parse(typed: str) -> Query:
@@ -39,7 +55,7 @@ def parse(typed: str) -> Query:
         # FTS5 has no way to write NUL; a term without a letter or digit has no token
         text = text.replace("\0", " ")
         if any(c.isalnum() for c in text):
-            (unwanted if minus else wanted).append(f'"{text}"{star}')
+            (unwanted if minus else wanted).append(f'"{spaced(text)}"{star}')
     if not wanted:
         return Query("")
     all_of = " AND ".join(wanted)

@@ -109,6 +109,24 @@ def test_the_same_question_is_found_as_often_as_it_was_asked(tmp_path: Path) -> 
     assert ids(path, "again") == [3, 2, 1]
 
 
+def test_scripts_without_spaces_are_found_by_parts_of_what_they_say(tmp_path: Path) -> None:
+    said = "東京の天気はどうですか", "今天天气很好", "서울에서 만나요", "สวัสดีครับ"
+    path = written(tmp_path / "a.db", *({"request": asking(text)} for text in said))
+    search.catch_up(path)
+
+    assert ids(path, "天気") == [1]
+    assert ids(path, "天气很好") == [2]
+    assert ids(path, "서울") == [3]
+    assert ids(path, "ครับ") == [4]
+    assert ids(path, "気天") == []
+    (hit,) = search.find(path, search.parse("天気")).hits
+    assert [(piece.text, piece.is_match) for piece in hit.prompt] == [
+        ("東京の", False), ("天気", True), ("はどうですか", False),
+    ]  # fmt: skip
+    delete(path, [1, 2, 3, 4])
+    assert vocabulary(path) == []
+
+
 def test_a_growing_conversation_takes_the_space_of_its_growth(tmp_path: Path) -> None:
     words = [f"word{number}" for number in range(40)]
     writer = Writer(tmp_path / "a.db")
