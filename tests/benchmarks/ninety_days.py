@@ -29,6 +29,7 @@ from tests.dashboards.sample import large, replay
 
 DAYS = 90
 _ORIGINALS = 300
+_TABLES = {"exchanges": "id", "requests": "exchange_id", "responses": "exchange_id"}
 _BATCH = 5_000
 _MODELS = {  # share, usual TTFT in ms, USD for a thousand output tokens, tokens a second
     "claude-sonnet-4-5": (43, 640, 0.015, 70),
@@ -63,41 +64,36 @@ def make(path: Path, exchanges: int, *, seed: int = 1) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     hits: list[Result] = ["hit"] * 40
-    replay(path, *hits, "miss", "miss", exchange_id=1)
+    replay(path, *hits, exchange_id=1)
+    replay(path, "miss", "miss")
 
 
 def _spread(connection: sqlite3.Connection, exchanges: int, chance: random.Random) -> None:
     """Give the originals and so many copies of them figures of their own, oldest first."""
     originals = [row[0] for row in connection.execute("SELECT id FROM exchanges ORDER BY id")]
-    for table, key in (
-        ("exchanges", "id"),
-        ("requests", "exchange_id"),
-        ("responses", "exchange_id"),
-    ):
+    for table, key in _TABLES.items():
         connection.execute(f"CREATE TEMP TABLE some_{table} AS SELECT * FROM {table}")
         connection.execute(f"CREATE INDEX temp.of_{table} ON some_{table} ({key})")
-        connection.execute(f"DELETE FROM {table}")
-    numbered = enumerate(_moments(exchanges, chance), start=1)
-    for some in batched(numbered, _BATCH):
-        rows = [(number, chance.choice(originals), moment) for number, moment in some]
-        figures = [{"id": number, **_figures(moment, chance)} for number, _, moment in rows]
-        for table, key in (
-            ("exchanges", "id"),
-            ("requests", "exchange_id"),
-            ("responses", "exchange_id"),
-        ):
-            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            own = _FIGURES if table == "exchanges" else ()
-            selected = ", ".join(
-                f":{name}" if name in (*own, key) else name for name in columns
-            ).replace(":exchange_id", ":id")
-            connection.executemany(
-                f"INSERT INTO {table} SELECT {selected} FROM some_{table} WHERE {key} = :original",
-                [
-                    {**given, "original": original}
-                    for given, (_, original, _) in zip(figures, rows, strict=True)
-                ],
-            )
+    connection.execute("DELETE FROM exchanges")  # and with them all that belongs to them
+    statements = [_copying(connection, table) for table in _TABLES]
+    for some in batched(enumerate(_moments(exchanges, chance), start=1), _BATCH):
+        rows = [
+            {"id": number, "original": chance.choice(originals), **_figures(moment, chance)}
+            for number, moment in some
+        ]
+        for statement in statements:
+            connection.executemany(statement, rows)
+
+
+def _copying(connection: sqlite3.Connection, table: str) -> str:
+    """The statement that inserts a copy with another id and other figures."""
+    key = _TABLES[table]
+    ours = {key: ":id"}
+    if table == "exchanges":
+        ours |= {name: f":{name}" for name in _FIGURES}
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    values = ", ".join(ours.get(name, name) for name in columns)
+    return f"INSERT INTO {table} SELECT {values} FROM some_{table} WHERE {key} = :original"
 
 
 def _moments(count: int, chance: random.Random) -> Iterator[datetime]:
