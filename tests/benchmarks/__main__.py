@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import (
+    dashboard,
     fidelity,
     figures,
     gateways,
@@ -35,6 +36,7 @@ SUBJECTS: dict[str, Callable[[Effort, Path], Report]] = {
     "timing": timing.measure,
     "storage": storage.measure,
     "matching": matching.measure,
+    "dashboard": dashboard.measure,
     "reliability": reliability.measure,
     "pytest": pytest_overhead.measure,
     "gateways": gateways.measure,
