@@ -1,6 +1,7 @@
 """Statistics against the same numbers worked out in Python, the views' and the dashboard's."""
 
 import random
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -132,10 +133,11 @@ def test_the_dashboard_shows_the_same_numbers(connection: sqlite3.Connection) ->
     add_replay(connection, avoided_cost_usd=0.5, replayed_at="2026-09-02T00:00:00.000000Z")
     sql_functions.register(connection)
     queries = read_queries(dashboards_path() / "queries")
-    parameters = {"since": "2026-09-02", "model": "", "bucket": "day"}
 
     def run(name: str) -> list[Row]:
-        cursor = connection.execute(queries[name].sql, parameters)
+        sql = queries[name].sql
+        given = dict.fromkeys(re.findall(r":(\w+)", sql), "") | {"since": "2026-09-02"}
+        cursor = connection.execute(sql, given)
         return [as_dict(cursor, row) for row in cursor.fetchall()]
 
     found = statistics(connection, by="model", since=datetime(2026, 9, 2, tzinfo=UTC))
@@ -153,7 +155,7 @@ def test_the_dashboard_shows_the_same_numbers(connection: sqlite3.Connection) ->
         assert len(common) == 12
         assert {name: row[name] for name in common} == shown(group, dict.fromkeys(common))
     latency = {row["measure"]: row for row in run("latency")}
-    for measure, column in (("ttft", "time_to_first_content"), ("duration", "duration")):
+    for measure, column in (("ttft", "time_to_first_content_ms"), ("duration", "duration_ms")):
         for percent in (50, 95, 99):
             expected = getattr(found.total, f"{measure}_p{percent}_ms")
             assert latency[column][f"p{percent}_ms"] == expected
