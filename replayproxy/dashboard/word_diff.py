@@ -15,7 +15,7 @@ MAX_LINES = 2_000
 """Of still longer ones only their common beginning and end are found."""
 
 _WORD = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
-_POPULAR = 500
+_POPULAR = 1000
 """From so many words on, those that are everywhere (`the`) are no place to start from."""
 
 

@@ -67,6 +67,15 @@ def test_what_only_one_of_them_knows_has_no_difference(tmp_path: Path) -> None:
     assert told(found, "stalls") == ("0", "0", "")
 
 
+def test_unknown_is_not_equal(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.db", Said(), Said(chunks=[(9, delta(content="a"))]))
+
+    with site(path) as opened:
+        text = opened.text(f"{HOME}/compare?a=1&b=2")
+
+    assert "of them cached 103 – –" in text
+
+
 def test_requests_differ_by_json_path_host_and_headers(tmp_path: Path) -> None:
     found = compared(
         tmp_path,
@@ -210,6 +219,7 @@ def test_the_page_shows_both(tmp_path: Path) -> None:
     assert 'aria-label="B, chunk 1: 500 ms' in page
     assert "first content (TTFT) 300 ms 500 ms ▲ +200 ms (+66.7%)" in text
     assert "Both asked the same." in text
+    assert "status 200 200 =" in text
     assert f'href="{HOME}/compare?b=1&amp;a=2"' in page
     assert f'href="{HOME}/exchange/1"' in page
 
