@@ -3,8 +3,8 @@
     build(path)     a Datasette application
     serve(path)     the same, listening
 
-Rule: modules here know nothing of Datasette, but for `launcher`, and none is
-needed to import this one. What Datasette reads (plugin, templates, charts,
+Rule: modules here know nothing of Datasette, but for `launcher` and `exchange_routes`,
+and none is needed to import this one. What Datasette reads (plugin, templates, charts,
 queries) is in `dashboards/`; its plugin only translates between the two.
 """
 

@@ -15,7 +15,8 @@ import vl_convert
 from datasette.database import Database
 
 from replayproxy.dashboard import build
-from replayproxy.store import Store
+from replayproxy.recording import Policy
+from replayproxy.store import Store, Writer
 from replayproxy.store.replay_log import Replayed, ReplayLog
 from replayproxy.telemetry.spans import Playing
 from tests.dashboards.sample import (
@@ -24,6 +25,7 @@ from tests.dashboards.sample import (
     data,
     delta,
     hostile,
+    record,
     replay,
     stream,
     write,
@@ -413,6 +415,19 @@ def test_pages_of_chunks_follow_each_other(tmp_path: Path) -> None:
     assert f'rel="prev" href="{HOME}/exchange/1/chunks?first=0"' in middle
     assert f'rel="next" href="{HOME}/exchange/1/chunks?first=400"' in middle
     assert "0 to 199 of 450" in strange
+
+
+def test_without_its_body_it_says_that_commands_send_none(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "a.db", policy=Policy(keep_bodies=False))
+    record(writer, Said())
+    writer.close()
+
+    with site(tmp_path / "a.db") as opened:
+        text = opened.text(f"{HOME}/exchange/1")
+
+    assert "The body was not stored: these commands send none." in text
+    assert "It cannot be replayed" in text
+    assert "206 / 229 tokens in / out" in text
 
 
 # -- what holds for all ----------------------------------------------------------------------------
