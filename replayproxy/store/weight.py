@@ -8,6 +8,8 @@ UNION SELECT body_id FROM responses WHERE exchange_id = :id AND body_id IS NOT N
 
 _PAGE_BYTES = 4096
 _ROWS_BYTES = 1_150  # an exchange's rows and index entries, apart from what is counted
+_DOC_ROW_BYTES = 200  # of what is searched: with its index entries and hashes
+_INDEXED = 2.1  # a text that is searched: as it is stored, and what the index has of it
 _BODY_ROW_BYTES = 60
 _INDEX_ENTRY_BYTES = 60
 
@@ -42,9 +44,11 @@ class Weight:
         (size,) = self._connection.execute(
             """SELECT length(requests.headers) + coalesce(length(responses.headers), 0)
               + coalesce(length(responses.chunk_table), 0)
+              + (SELECT total(:index * (length(prompt) + length(answer)) + :doc) FROM search_docs
+                WHERE search_docs.exchange_id = requests.exchange_id)
             FROM requests LEFT JOIN responses USING (exchange_id)
             WHERE exchange_id = :id""",
-            {"id": exchange_id},
+            {"id": exchange_id, "index": _INDEXED, "doc": _DOC_ROW_BYTES},
         ).fetchone() or (0,)
         return int(size)
 

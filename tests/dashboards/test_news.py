@@ -65,11 +65,12 @@ def test_whatever_begins_ends_or_is_replayed_is_news(writer: Writer, tmp_path: P
 
 def test_a_stream_that_grows_is_news_until_it_has_ended(writer: Writer, tmp_path: Path) -> None:
     url = f"{HOME}/exchange/1"
+    noscript = '<noscript><meta http-equiv="refresh" content="5"></noscript>'
     with site(tmp_path / "a.db") as opened:
         record(writer, Said(ending=None, chunks=stream(["one", "two", "three"])[:2]))
         tape = next(iter(eventually(lambda: list(writer._spools))))
         eventually(lambda: "one" in opened.get(url).text)
-        first = shown(opened, url)
+        first, before = shown(opened, url), opened.get(url).text
         tape.chunk(500 * MS, delta(content="and more"))
         eventually(lambda: news(opened, f"{url}/news.json")["stamp"] != (first or ("",))[0])
         eventually(lambda: "and more" in opened.get(url).text)
@@ -78,6 +79,8 @@ def test_a_stream_that_grows_is_news_until_it_has_ended(writer: Writer, tmp_path
         eventually(lambda: not news(opened, f"{url}/news.json")["running"])
 
         assert first is not None
+        assert noscript in before
+        assert noscript not in opened.get(url).text
         assert first[1] == f"{url}/news.json"
         assert "data-in-flight" not in opened.get(url).text
         assert shown(opened, url) is None

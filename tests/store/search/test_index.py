@@ -1,6 +1,7 @@
 """The index holds what was said, once, for as long as it is stored, and nothing else."""
 
 import json
+import random
 import shutil
 import sqlite3
 from contextlib import closing
@@ -213,6 +214,19 @@ def test_bodies_that_are_not_kept_are_not_indexed(tmp_path: Path) -> None:
     assert queued(tmp_path / "a.db") == 0
     assert vocabulary(tmp_path / "a.db") == []
     assert b"question" not in files(tmp_path / "a.db")
+
+
+def test_what_would_be_freed_counts_the_index(tmp_path: Path) -> None:
+    noise = random.Random(1)
+    words = ["".join(noise.choices("abcdefghijklmno", k=7)) for _ in range(4_000)]
+    said = [" ".join(noise.choices(words, k=200)) for _ in range(200)]
+    path = written(tmp_path / "a.db", *({"request": asking(text)} for text in said))
+    search.catch_up(path)
+
+    foreseen = prune(path, Rules(keep=20), dry_run=True).bytes_freed
+    freed = prune(path, Rules(keep=20)).bytes_freed
+
+    assert foreseen == pytest.approx(freed, rel=0.2)
 
 
 def test_a_minted_key_is_not_in_the_index(tmp_path: Path) -> None:
