@@ -3,12 +3,9 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -184,154 +181,6 @@ def test_standard_input_and_output_are_the_commands_own(tmp_path: Path) -> None:
 
 def test_what_follows_the_command_is_its_own_even_without_dashes(tmp_path: Path) -> None:
     assert run("record", "echo", "--help", "--db", "x", cwd=tmp_path).stdout == "--help --db x\n"
-
-
-TRAPS = """
-import signal, subprocess, sys
-count = 0
-def note(number, frame):
-    global count
-    count += 1
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, note)
-waits = "import time; print('child', flush=True); time.sleep(99)"
-child = subprocess.Popen([sys.executable, "-c", waits])
-print("ready", flush=True)
-ended = child.wait()
-print(count, ended, flush=True)
-raise SystemExit(5)
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_reaches_the_command_and_its_children_once(
-    number: signal.Signals, tmp_path: Path
-) -> None:
-    with started(["record", "--", sys.executable, "-c", TRAPS], tmp_path) as process:
-        assert process.stdout is not None
-        assert {process.stdout.readline(), process.stdout.readline()} == {"ready\n", "child\n"}
-        process.send_signal(number)
-        out, _ = process.communicate(timeout=PATIENCE_S)
-
-    assert out.splitlines()[-1] == f"1 -{number.value}"
-    assert process.returncode == 5
-
-
-STUBBORN = """
-import signal
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, signal.SIG_IGN)
-print("ready", flush=True)
-while True:
-    signal.pause()
-"""
-
-
-def test_a_second_signal_ends_even_a_stubborn_command(tmp_path: Path) -> None:
-    with started(["record", "--", sys.executable, "-c", STUBBORN], tmp_path) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGTERM)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE_S)
-
-    assert process.returncode == 137
-
-
-@contextmanager
-def started(arguments: list[str], cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=cwd,
-        env=environment(cwd),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        watchdog = threading.Timer(PATIENCE_S, process.kill)
-        watchdog.start()
-        yield process
-        watchdog.cancel()
-
-
-IN_A_TERMINAL = """
-import os, pty, sys
-raise SystemExit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))
-"""
-ASKS_TWICE = """
-import signal, sys
-signal.signal(signal.SIGINT, lambda number, frame: print("interrupted", flush=True))
-print("terminal", sys.stdin.isatty(), flush=True)
-print("heard", input(), flush=True)
-"""
-
-
-def test_a_command_has_the_terminal_and_gets_ctrl_c_once(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text(ASKS_TWICE)
-    command = [*COMMAND, "record", "--", sys.executable, "app.py"]
-    with subprocess.Popen(
-        [sys.executable, "-c", IN_A_TERMINAL, *command],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        watchdog = threading.Timer(PATIENCE_S, process.kill)
-        watchdog.start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        said = b""
-        to_type = [(b"terminal True", b"\x03"), (b"interrupted", b"a line\n")]
-        while piece := os.read(process.stdout.fileno(), 4096):
-            said += piece
-            if to_type and to_type[0][0] in said:
-                process.stdin.write(to_type.pop(0)[1])
-                process.stdin.flush()
-        code = process.wait()
-        watchdog.cancel()
-
-    assert said.count(b"interrupted") == 1
-    assert b"heard a line" in said
-    assert code == 0
-
-
-def test_ctrl_z_stops_a_command_and_fg_lets_it_go_on(tmp_path: Path) -> None:
-    """A shell with jobs in a terminal: both of us stop, and both go on."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    shell = ["bash", "--noprofile", "--norc", "--noediting", "-i"]
-    with subprocess.Popen(
-        [sys.executable, "-c", IN_A_TERMINAL, *shell],
-        cwd=tmp_path,
-        env={**environment(tmp_path), "PATH": path, "PS1": "prompt> "},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        watchdog = threading.Timer(PATIENCE_S, process.kill)
-        watchdog.start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        said = b""
-        to_type = [
-            (
-                b"prompt> ",
-                b"replayproxy record -- sh -c 'echo rea\"\"dy; read line; echo got $line'\n",
-            ),
-            (b"ready", b"\x1a"),
-            (b"Stopped", b"fg\n"),
-            (b"echo got", b"a line\n"),
-            (b"got a line", b"exit 0\n"),
-        ]
-        while piece := os.read(process.stdout.fileno(), 4096):
-            said += piece
-            if to_type and to_type[0][0] in said:
-                said = said.partition(to_type[0][0])[2]
-                process.stdin.write(to_type.pop(0)[1])
-                process.stdin.flush()
-        code = process.wait()
-        watchdog.cancel()
-
-    assert to_type == []
-    assert code == 0
 
 
 NODE = """
