@@ -70,7 +70,8 @@ PYTHON = Environment(
     ),
 )  # fmt: skip
 LITELLM = Environment(name="litellm", packages=("litellm",))
-NODE_OPENAI = Environment(name="node-openai", packages=("openai", "undici"), npm=True)
+# undici 6 is for Node 18, which is what Debian has
+NODE_OPENAI = Environment(name="node-openai", packages=("openai", "undici@6"), npm=True)
 NODE = Environment(
     name="node",
     packages=("@ai-sdk/openai-compatible", "@anthropic-ai/sdk", "ai", "openai", "undici"),

@@ -5,7 +5,10 @@ needs no module of the kernel, but /dev/net/tun.
 """
 
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from replayproxy.certificates import Authority
@@ -15,7 +18,27 @@ from tests.end_to_end.tls_front import fronting
 from tests.end_to_end.transparent import ADDRESS, ASK, CHUNKS, HOST, PATH
 from tests.end_to_end.upstream import Upstream, streamed
 
+RESOLVER = "10.0.0.53"  # as our settings for clients say
+TUNNEL = f"rp{os.getpid()}"
 LISTEN = ("--mode", f"wireguard@{Neighbour.ours}:51820")
+
+# Asks again, as resolvers do: the tunnel needs a while to see that its other end is another.
+LOOK_UP = f"""
+import socket, struct, sys
+
+name = b"".join(bytes([len(part)]) + part.encode() for part in sys.argv[1].split("."))
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as resolver:
+    resolver.settimeout(2)
+    resolver.connect(({RESOLVER!r}, 53))
+    for _ in range(20):
+        resolver.send(struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + name + bytes([0, 0, 1, 0, 1]))
+        try:
+            answer = resolver.recv(512)
+        except TimeoutError:
+            continue
+        print(socket.inet_ntoa(answer[-4:]))
+        break
+"""
 
 
 def main() -> None:
@@ -28,24 +51,27 @@ def main() -> None:
     ip("address", "add", f"{ADDRESS}/32", "dev", "lo")
     with neighbour() as client:
 
-        def ask() -> str:
+        def ask(*more: str) -> str:
             command: list[str | Path] = ["curl", "--silent", "--show-error", "--noproxy", "*"]
             command += ["--cacert", ca, "--json", json.dumps(ASK), f"https://{HOST}{PATH}"]
-            return client.run(*command).decode()
+            return client.run(*command, *more).decode()
 
-        with Upstream(lambda request: streamed(CHUNKS)) as upstream:
-            context = Authority(upstream_ca).context(HOST)
-            trust = ("--upstream-ca", str(upstream_ca / "mitmproxy-ca-cert.pem"))
-            with (
-                fronting(context, backend=upstream.port, host=ADDRESS, port=443) as front,
-                serving("record", *LISTEN, *trust, cwd=folder) as recorder,
-            ):
-                open_tunnel(client, folder / "home" / "wireguard-client.conf", folder)
-                live = ask()
-            connections = front.connections
-        ip("address", "del", f"{ADDRESS}/32", "dev", "lo")
-        with serving("replay", *LISTEN, cwd=folder) as player:
-            replayed = ask()
+        with ExitStack() as stack:
+            with Upstream(lambda request: streamed(CHUNKS)) as upstream:
+                context = Authority(upstream_ca).context(HOST)
+                trust = ("--upstream-ca", str(upstream_ca / "mitmproxy-ca-cert.pem"))
+                with (
+                    fronting(context, backend=upstream.port, host=ADDRESS, port=443) as front,
+                    serving("record", *LISTEN, *trust, cwd=folder) as recorder,
+                ):
+                    settings = folder / "home" / "wireguard-client.conf"
+                    stack.enter_context(tunnel(client, settings, folder))
+                    live = ask()
+                connections = front.connections
+            ip("address", "del", f"{ADDRESS}/32", "dev", "lo")
+            with serving("replay", *LISTEN, cwd=folder) as player:
+                address = client.run(sys.executable, "-c", LOOK_UP, HOST).decode().strip()
+                replayed = [ask(), ask("--resolve", f"{HOST}:443:{address}")]
     rows = [[row["host"], row["path"], row["outcome"]] for row in listed(folder)]
     print(
         json.dumps(
@@ -57,19 +83,26 @@ def main() -> None:
     )  # fmt: skip
 
 
-def open_tunnel(client: Neighbour, settings: Path, folder: Path) -> None:
-    """What `wg-quick up` does, without the system's resolver and firewall."""
+@contextmanager
+def tunnel(client: Neighbour, settings: Path, folder: Path) -> Iterator[None]:
+    """What `wg-quick up` does, without the system's resolver and firewall; and `down`."""
     lines = settings.read_text().splitlines()
     of_wg = [line for line in lines if not line.startswith(("Address", "DNS"))]
     (folder / "wg.conf").write_text("\n".join(of_wg) + "\n")
-    client.run("wireguard-go", "wg0")
-    client.run("wg", "setconf", "wg0", folder / "wg.conf")
-    for words in (
-        "address add 10.0.0.1/32 dev wg0",
-        "link set wg0 up",
-        f"route add {ADDRESS}/32 dev wg0",
-    ):
-        client.run("ip", *words.split())
+    client.run("wireguard-go", TUNNEL)
+    try:
+        client.run("wg", "setconf", TUNNEL, folder / "wg.conf")
+        for words in (
+            f"address add 10.0.0.1/32 dev {TUNNEL}",
+            f"link set {TUNNEL} up",
+            f"route add {ADDRESS}/32 dev {TUNNEL}",
+            f"route add {RESOLVER}/32 dev {TUNNEL}",
+            f"route add 198.18.0.0/15 dev {TUNNEL}",
+        ):
+            client.run("ip", *words.split())
+        yield
+    finally:
+        client.run("ip", "link", "delete", TUNNEL)  # which ends wireguard-go
 
 
 if __name__ == "__main__":
