@@ -1,2 +1,5 @@
 -- First and last exchange
-SELECT min(started_at) AS first, max(started_at) AS last, max(id) AS newest FROM exchanges
+SELECT
+  (SELECT min(started_at) FROM exchanges) AS first,
+  (SELECT max(started_at) FROM exchanges) AS last,
+  (SELECT max(id) FROM exchanges) AS newest

@@ -4,7 +4,8 @@ SELECT
   coalesce(sum(exchanges), 0) AS exchanges,
   coalesce(sum(errors), 0) AS errors,
   coalesce(sum(stalled), 0) AS stalled,
-  (SELECT count(*) FROM exchanges WHERE outcome IS NULL) AS in_flight,
+  (SELECT count(*) FROM uncounted CROSS JOIN exchanges ON id = exchange_id
+    WHERE outcome IS NULL) AS in_flight,
   sum(cost_usd) AS cost_usd,
   coalesce(sum(exchanges_without_cost), 0) AS exchanges_without_cost,
   sum(input_tokens) AS input_tokens,

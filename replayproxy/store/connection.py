@@ -26,7 +26,7 @@ def register_functions(connection: sqlite3.Connection) -> None:
     """
     connection.create_function("replayproxy_chunks", 1, packing.as_json, deterministic=True)
     connection.create_aggregate("replayproxy_percentiles", -1, Percentiles)
-    connection.create_function("replayproxy_bucket", 1, rollups.bucket_ms, deterministic=True)
+    connection.create_function("replayproxy_bucket", 1, rollups.bucket_of, deterministic=True)
     span_view.register(connection)
 
 

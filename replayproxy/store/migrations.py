@@ -337,7 +337,7 @@ _M007 = (
     "ALTER TABLE exchanges ADD COLUMN longest_gap_ms REAL",
     "ALTER TABLE exchanges ADD COLUMN stalls INTEGER",  # gaps that stand out, see rhythm.py
     """
-CREATE TABLE uncounted (      -- have ended, and are not in the tables daily_... yet
+CREATE TABLE uncounted (      -- exchanges that are not in the tables daily_... yet
   exchange_id INTEGER PRIMARY KEY REFERENCES exchanges (id) ON DELETE CASCADE
 ) STRICT
 """,
@@ -380,7 +380,7 @@ CREATE TABLE daily_latencies ( -- histograms, one for each value of each dimensi
   name TEXT NOT NULL,         -- of the dimension; "" stands for null
   ms REAL NOT NULL,           -- the middle of the bucket; buckets grow by 5 %
   exchanges INTEGER NOT NULL,
-  PRIMARY KEY (dimension, measure, day, name, ms)
+  PRIMARY KEY (dimension, day, measure, name, ms)
 ) STRICT, WITHOUT ROWID
 """,
     # what the overview filters, ranks and measures by, so that it reads no row; in the order
@@ -388,7 +388,11 @@ CREATE TABLE daily_latencies ( -- histograms, one for each value of each dimensi
     "DROP INDEX exchanges_started_at",
     """CREATE INDEX exchanges_overview ON exchanges (started_at, request_model, provider, tag,
     key_fingerprint, cassette, outcome, time_to_first_content_ms, duration_ms, cost_usd)""",
-    "CREATE INDEX exchanges_tag ON exchanges (tag, started_at)",
+    # what the table is filtered by, with what its facets count
+    "DROP INDEX exchanges_request_model",
+    """CREATE INDEX exchanges_request_model
+    ON exchanges (request_model, started_at, status, cassette, tag)""",
+    "CREATE INDEX exchanges_tag ON exchanges (tag, started_at, status, cassette, request_model)",
     "CREATE INDEX exchanges_status ON exchanges (status)",
     "DROP INDEX exchanges_error",
     """CREATE INDEX exchanges_failed ON exchanges (started_at)

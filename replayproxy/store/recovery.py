@@ -6,7 +6,7 @@ from pathlib import Path
 from replayproxy.content_coding import Decoder
 from replayproxy.model import Ending, Exchange
 from replayproxy.recording import Recording
-from replayproxy.store import bodies, journal, match_index, packing, rollups
+from replayproxy.store import bodies, journal, match_index, packing
 from replayproxy.store.compression import decompress
 from replayproxy.store.exchange_rows import read_exchange
 from replayproxy.store.finishing import finish
@@ -58,7 +58,6 @@ def _interrupt(connection: sqlite3.Connection, exchange_id: int, enrich: Enrich)
     has_bodies = _has_bodies(connection, exchange, body, table)
     offsets_ns = [chunk.offset_ns for chunk in chunks]
     finish(connection, exchange_id, finished, body_id, table, offsets_ns=offsets_ns)
-    rollups.note(connection, [exchange_id])
     if has_bodies:
         match_index.put(connection, finished, exchange_id)
 

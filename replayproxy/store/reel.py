@@ -18,7 +18,7 @@ from replayproxy.content_coding import Decoder
 from replayproxy.model import Chunk, Ending, Exchange, Request, ResponseHead
 from replayproxy.recording import Policy, Recording
 from replayproxy.redaction import fingerprint, redact_headers, redact_request
-from replayproxy.store import bodies, finishing, journal, match_index, rows
+from replayproxy.store import bodies, finishing, journal, match_index, rollups, rows
 from replayproxy.store.backlog import Backlog
 from replayproxy.store.body_secrets import BodyScan, minted_answer
 from replayproxy.store.compression import compress
@@ -221,6 +221,7 @@ class Reel:
         if self.exchange:
             columns |= rows.rhythm_columns(self._backlog.offsets_ns)
         exchange_id = insert(connection, "exchanges", columns)
+        rollups.note(connection, [exchange_id])
         stored = redact_request(request, key=key)
         self._request_body = (
             bodies.put_next(connection, request.body, self._histories)

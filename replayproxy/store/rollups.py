@@ -1,8 +1,8 @@
 """Rollups: sums by day, so that a long range is read from thousands of rows, not from a million.
 
-Rule: an exchange that has ended is in the rollups or in `uncounted`, in one of them
-and once. A recorder only notes ids there, in the transaction that ends the exchanges;
-they are counted many at once, in SQL. Whoever deletes or reprices takes back first.
+Rule: an exchange is in the rollups or in `uncounted`, in one of them and once. A recorder
+notes its id there, in the transaction that begins it; once they have ended, many are
+counted at once, in SQL. Whoever deletes or reprices takes back first.
 
 `daily_figures` has one row for each day and whatever one can filter by, so that no
 combination of filters is only nearly right. `daily_latencies` has histograms for each
@@ -54,24 +54,34 @@ SELECT day, {", ".join(f"coalesce({name}, '')" for name in DIMENSIONS)},
 FROM figures WHERE id IN ({{ids}}) GROUP BY {", ".join(map(str, range(1, len(_KEY) + 1)))}
 ON CONFLICT DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in _NAMES)}"""
 
-_MEASURED = " UNION ALL ".join(
-    f"""SELECT day, '{dimension}' AS dimension, coalesce({dimension}, '') AS name,
-    '{measure}' AS measure, replayproxy_bucket({measure}) AS ms
-    FROM figures WHERE id IN ({{ids}}) AND {measure} IS NOT NULL"""
+_COUNTED_BY = " UNION ALL ".join(
+    f"""SELECT '{dimension}', '{measure}', day, coalesce({dimension}, ''), {measure},
+      {{sign}} count(*)
+    FROM measured WHERE {measure} IS NOT NULL GROUP BY day, {dimension}, {measure}"""
     for dimension in DIMENSIONS
     for measure in MEASURES
 )
 _ADD_LATENCIES = f"""
-INSERT INTO daily_latencies (day, dimension, name, measure, ms, exchanges)
-SELECT day, dimension, name, measure, ms, {{sign}} count(*) FROM ({_MEASURED})
-GROUP BY day, dimension, name, measure, ms
+WITH measured AS MATERIALIZED (
+  SELECT day, {", ".join(DIMENSIONS)},
+    {", ".join(f"replayproxy_bucket({measure}) AS {measure}" for measure in MEASURES)}
+  FROM figures WHERE id IN ({{ids}})
+)
+INSERT INTO daily_latencies (dimension, measure, day, name, ms, exchanges)
+SELECT * FROM ({_COUNTED_BY}) WHERE true
 ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges"""
 
-_NEXT = "SELECT exchange_id FROM uncounted ORDER BY exchange_id LIMIT {limit:d}"
+_NEXT = """SELECT exchange_id FROM uncounted
+WHERE (SELECT outcome FROM exchanges WHERE id = exchange_id) IS NOT NULL
+ORDER BY exchange_id LIMIT {limit:d}"""
 _COUNTED = """SELECT value FROM json_each(:ids)
-WHERE value NOT IN (SELECT exchange_id FROM uncounted)
-  AND EXISTS (SELECT 1 FROM exchanges WHERE id = value AND outcome IS NOT NULL)"""
+WHERE value NOT IN (SELECT exchange_id FROM uncounted)"""
 _THESE = "SELECT value FROM json_each(:ids)"
+
+
+def bucket_of(ms: float | None) -> float | None:
+    """The middle of a time's bucket, as SQL has it: of null, null."""
+    return None if ms is None else bucket_ms(ms)
 
 
 def bucket_ms(ms: float) -> float:
@@ -85,20 +95,20 @@ def bucket_ms(ms: float) -> float:
 
 
 def note(connection: sqlite3.Connection, exchange_ids: Iterable[int | None]) -> None:
-    """These have ended; they are counted by the next `fold`."""
+    """These are there; a `fold` counts them once they have ended."""
     connection.executemany(
         "INSERT OR IGNORE INTO uncounted (exchange_id) VALUES (?)", [[i] for i in exchange_ids]
     )
 
 
 def uncounted(connection: sqlite3.Connection) -> int:
-    """How many have ended and are not in the rollups yet."""
+    """How many are not in the rollups yet."""
     (number,) = connection.execute("SELECT count(*) FROM uncounted").fetchone()
     return int(number)
 
 
 def fold(connection: sqlite3.Connection, *, limit: int = 5 * FOLD_AT) -> int:
-    """Count so many of those that are not counted yet; returns how many it were."""
+    """Count so many of those that have ended since; returns how many it were."""
     ids = _NEXT.format(limit=limit)
     _add(connection, "+", ids)
     return connection.execute(f"DELETE FROM uncounted WHERE exchange_id IN ({ids})").rowcount
@@ -139,10 +149,10 @@ def rebuild(
 
 
 def restart(connection: sqlite3.Connection) -> None:
-    """Empty the rollups: all that has ended is not counted yet."""
+    """Empty the rollups: nothing is counted yet."""
     for table in ("daily_figures", "daily_latencies", "uncounted"):
         connection.execute(f"DELETE FROM {table}")
-    connection.execute("INSERT INTO uncounted SELECT id FROM exchanges WHERE outcome IS NOT NULL")
+    connection.execute("INSERT INTO uncounted SELECT id FROM exchanges")
 
 
 def _add(connection: sqlite3.Connection, sign: str, select: str, ids: str = "") -> None:

@@ -76,8 +76,7 @@ _BY_DAY = ", ".join(
     for number, name in enumerate(_ADDED_UP)
 )
 _NAMED = ", ".join(f"nullif({name}, '') AS {name}" for name in rollups.DIMENSIONS)
-_NOT_COUNTED = """(id IN (SELECT exchange_id FROM uncounted)
-  OR id IN (SELECT id FROM exchanges WHERE outcome IS NULL))"""
+_NOT_COUNTED = "id IN (SELECT exchange_id FROM uncounted)"
 
 
 def _daily_latencies(dimension: str) -> str:

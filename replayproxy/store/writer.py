@@ -259,10 +259,8 @@ class Writer:
         return True
 
     def _count(self, kept: list[_Spool]) -> None:
-        """Note those that have ended; once there are many, add them up."""
-        ended = [spool.reel.exchange.id for spool in kept if spool.reel.exchange]
-        rollups.note(self._connection, ended)
-        self._uncounted += len(ended)
+        """Once many have ended, add them up."""
+        self._uncounted += sum(spool.reel.exchange is not None for spool in kept)
         if self._uncounted >= rollups.FOLD_AT:
             self._fold()
 
