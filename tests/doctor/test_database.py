@@ -53,7 +53,7 @@ def test_damage_is_bad(tmp_path: Path) -> None:
     path = recorded(tmp_path / "a.db")
     with closing(sqlite3.connect(path)) as connection:
         (page,) = connection.execute(
-            "SELECT rootpage FROM sqlite_schema WHERE name = 'exchanges_started_at'"
+            "SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND sql LIKE '%ON exchanges %'"
         ).fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
     with path.open("r+b") as file:
