@@ -233,7 +233,11 @@ def _rules(
         yield ProxyPassword(upstream_auth)
     yield Fence(
         entrances,
-        own=lambda: {address[1] for server in servers.servers for address in server.listen_addrs},
+        own=lambda: {
+            (address[0], address[1])
+            for server in servers.servers
+            for address in server.listen_addrs
+        },
         proxies=[address for _, address in proxies],
         exposed=expose,
     )

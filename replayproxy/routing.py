@@ -10,6 +10,7 @@ import asyncio
 import base64
 import ipaddress
 import json
+import logging
 import socket
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -20,6 +21,8 @@ from mitmproxy.proxy import mode_specs, server_hooks
 
 from replayproxy.capture_modes import Address, Entrance, Route, routed
 from replayproxy.traffic import SWITCH_HEADER
+
+logger = logging.getLogger(__name__)
 
 type _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -85,7 +88,7 @@ class Fence:
     """Refuses connections to where nobody may go.
 
     Args:
-        own: the ports at which we listen, known once we do.
+        own: where we listen, known once we do.
         proxies: the next proxies that the user named: they may be reached from everywhere.
         exposed: other machines reach us: names are looked up, too, before they are
             connected to.
@@ -95,7 +98,7 @@ class Fence:
         self,
         entrances: Sequence[Entrance],
         *,
-        own: Callable[[], set[int]],
+        own: Callable[[], Collection[Address]],
         proxies: Collection[Address] = (),
         exposed: bool,
     ) -> None:
@@ -114,8 +117,10 @@ class Fence:
             return
         try:
             reason = await self._reason(data.client.proxy_mode, data.server.address[:2])
-        except Exception as error:  # noqa: BLE001 (a fence that is broken is closed)
-            reason = f"it could not be told whether that is allowed: {error!r}"
+        except Exception as error:
+            # recording fails open; but not for the machines of others
+            logger.exception("replayproxy: whether a connection is allowed cannot be told")
+            reason = f"that could not be checked: {error!r}" if self._exposed else None
         if reason:
             host, port = data.server.address[:2]
             data.server.error = f"replayproxy does not connect to {host}:{port}: {reason}"
@@ -124,9 +129,9 @@ class Fence:
         upstreams = self._upstreams.get(mode.full_spec)
         if upstreams and address not in upstreams and address not in self._proxies:
             return "it is not the upstream"
-        is_ours = address[1] in self._own()
-        for ip in await self._numbers(address, look_up=is_ours or self._exposed):
-            if is_ours and _is_local(ip):
+        ours = [_ip(host) for host, port in self._own() if port == address[1]]
+        for ip in await self._numbers(address, look_up=bool(ours) or self._exposed):
+            if any(_leads_to(ip, listening) for listening in ours):
                 return "that is replayproxy itself"
             if ip.is_link_local and not isinstance(mode, mode_specs.LocalMode):
                 return "it is a link-local address"
@@ -149,6 +154,13 @@ def _ip(text: str) -> _IP:
     """Raises ValueError: it is a name."""
     ip = ipaddress.ip_address(text.strip("[]").partition("%")[0])
     return (isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped) or ip
+
+
+def _leads_to(ip: _IP, listening: _IP) -> bool:
+    """Whether who connects to an address reaches what listens at the other."""
+    if ip.is_unspecified:
+        return listening.is_unspecified or listening.is_loopback
+    return ip == listening or (listening.is_unspecified and _is_local(ip))
 
 
 def _is_local(ip: _IP) -> bool:

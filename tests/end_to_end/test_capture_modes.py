@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.commands import PATIENCE_S, Child, listed, run, serving
+from tests.end_to_end.faults import faulty
 from tests.end_to_end.upstream import Received, Script, Send, Upstream, plain, streamed
 from tests.end_to_end.wire import post
 
@@ -239,7 +240,6 @@ NOWHERE = [
     ("[fe80::1]", 80, "link-local"),
     ("[::ffff:169.254.169.254]", 80, "link-local"),
     ("127.0.0.1", None, "itself"),
-    ("127.0.0.2", None, "itself"),
     ("0.0.0.0", None, "itself"),  # noqa: S104 (that is what must not work)
     ("localhost", None, "itself"),
 ]
@@ -259,6 +259,18 @@ def test_nobody_is_led_to_link_local_addresses_or_to_ourselves(tmp_path: Path) -
     ] * len(NOWHERE), errors
 
 
+def test_who_listens_everywhere_is_found_at_every_address(tmp_path: Path) -> None:
+    everywhere = f"--mode=regular@0.0.0.0:{free_port()}"
+    with serving("record", everywhere, "--expose", cwd=tmp_path) as recorder:
+        own = int(recorder.url.rpartition(":")[2])
+        for host in ("127.0.0.2", "0.0.0.0", "localhost"):  # noqa: S104 (must not work)
+            there = f"{host}:{own}"
+            answer = raw(own, f"GET http://{there}/v1/models HTTP/1.1\r\nHost: {there}\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 502"), there
+
+    assert {"itself" in row["error"] for row in listed(tmp_path)} == {True}
+
+
 def test_what_others_can_reach_needs_a_word_and_wireguard_has_keys(tmp_path: Path) -> None:
     refused = run("record", "--mode", "socks5@0.0.0.0:0", cwd=tmp_path)
     missing = run("replay", "--mode", "regular@0.0.0.0:0", cwd=tmp_path)
@@ -271,3 +283,26 @@ def test_what_others_can_reach_needs_a_word_and_wireguard_has_keys(tmp_path: Pat
     assert "PrivateKey" in text
     assert Path(settings.rstrip(";")).stat().st_mode & 0o777 == 0o600
     assert text.split("PrivateKey = ")[1].split()[0] not in recorder.words
+
+
+@pytest.mark.parametrize(
+    ("fault", "arguments", "status"),
+    [
+        # it must not be guessed whose key it is
+        pytest.param("Router._send", (), 502, id="routing"),
+        pytest.param("Fence._reason", (), 200, id="the fence"),
+        pytest.param("Fence._reason", ("--expose",), 502, id="the fence of others"),
+    ],
+)
+def test_a_fault_sends_no_request_to_another_upstream(
+    fault: str, arguments: tuple[str, ...], status: int, tmp_path: Path
+) -> None:
+    with named("one") as one, named("two") as two:
+        upstreams = (f"--upstream=/one={one.origin}", f"--upstream=/two={two.origin}")
+        where = ("replayproxy.routing", fault)
+        with faulty(where, 0, "record", *upstreams, *arguments, cwd=tmp_path) as recorder:
+            answer = post(f"{recorder.url}/two{PATH}", ASK)
+
+        assert answer.status == status
+        assert one.connections == 0
+        assert two.connections == (status == 200)

@@ -24,7 +24,7 @@ def test_redirected_traffic_is_recorded_and_replayed_without_a_route(tmp_path: P
     stream = b"".join(CHUNKS).decode()
     assert said["live"] == stream
     assert said["replayed"] == [stream] * 2
-    assert (said["connections"], said["hosts"]) == (1, [HOST])
+    assert said["connections"] == 1
     assert said["rows"] == [[HOST, PATH, "completed"]]
     assert said["recorder"] == 0
     assert said["player"] == "replayed 2 exchanges, 0 misses"

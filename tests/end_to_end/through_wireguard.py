@@ -11,15 +11,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from replayproxy.certificates import Authority
-from tests.end_to_end.commands import listed, serving
-from tests.end_to_end.namespace import Neighbour, ip, loopback_up, neighbour
-from tests.end_to_end.tls_front import fronting
-from tests.end_to_end.transparent import ADDRESS, ASK, CHUNKS, HOST, PATH
-from tests.end_to_end.upstream import Upstream, streamed
+from tests.end_to_end.commands import serving
+from tests.end_to_end.namespace import Neighbour
+from tests.end_to_end.transparent import ADDRESS, HOST, curl, machines, recording, stored
 
-RESOLVER = "10.0.0.53"  # as our settings for clients say
 TUNNEL = f"rp{os.getpid()}"
+RESOLVER = "10.0.0.53"  # as our settings for clients say
 LISTEN = ("--mode", f"wireguard@{Neighbour.ours}:51820")
 
 # Asks again, as resolvers do: the tunnel needs a while to see that its other end is another.
@@ -44,40 +41,20 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as resolver:
 def main() -> None:
     """As the module says."""
     folder = Path(sys.argv[1])
-    ca = folder / "home" / "mitmproxy-ca-cert.pem"
-    upstream_ca = folder / "upstream"
-    upstream_ca.mkdir()
-    loopback_up()
-    ip("address", "add", f"{ADDRESS}/32", "dev", "lo")
-    with neighbour() as client:
-
-        def ask(*more: str) -> str:
-            command: list[str | Path] = ["curl", "--silent", "--show-error", "--noproxy", "*"]
-            command += ["--cacert", ca, "--json", json.dumps(ASK), f"https://{HOST}{PATH}"]
-            return client.run(*command, *more).decode()
-
-        with ExitStack() as stack:
-            with Upstream(lambda request: streamed(CHUNKS)) as upstream:
-                context = Authority(upstream_ca).context(HOST)
-                trust = ("--upstream-ca", str(upstream_ca / "mitmproxy-ca-cert.pem"))
-                with (
-                    fronting(context, backend=upstream.port, host=ADDRESS, port=443) as front,
-                    serving("record", *LISTEN, *trust, cwd=folder) as recorder,
-                ):
-                    settings = folder / "home" / "wireguard-client.conf"
-                    stack.enter_context(tunnel(client, settings, folder))
-                    live = ask()
-                connections = front.connections
-            ip("address", "del", f"{ADDRESS}/32", "dev", "lo")
-            with serving("replay", *LISTEN, cwd=folder) as player:
-                address = client.run(sys.executable, "-c", LOOK_UP, HOST).decode().strip()
-                replayed = [ask(), ask("--resolve", f"{HOST}:443:{address}")]
-    rows = [[row["host"], row["path"], row["outcome"]] for row in listed(folder)]
+    with machines(folder) as (client, upstream_ca), ExitStack() as stack:
+        with recording(*LISTEN, folder=folder, upstream_ca=upstream_ca) as (_, front):
+            settings = folder / "home" / "wireguard-client.conf"
+            stack.enter_context(tunnel(client, settings, folder))
+            live = curl(client, folder)
+        with serving("replay", *LISTEN, cwd=folder) as player:
+            address = client.run(sys.executable, "-c", LOOK_UP, HOST).decode().strip()
+            by_address = curl(client, folder, "https", "--resolve", f"{HOST}:443:{address}")
+            replayed = [curl(client, folder), by_address]
     print(
         json.dumps(
             {
-                "live": live, "replayed": replayed, "rows": rows, "connections": connections,
-                "words": [recorder.words, player.words],
+                "live": live, "replayed": replayed, "rows": stored(folder),
+                "connections": front.connections, "player": player.words.splitlines()[-1],
             }
         )
     )  # fmt: skip
