@@ -1,21 +1,13 @@
 """`replayproxy replay`: answers from recordings, and never from upstream unless told so."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    nullcontext,
-)
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from replayproxy.capture_modes import Address, Entrance, entrances, named_upstreams
+from replayproxy.capture_modes import Entrance, entrances, named_upstreams
 from replayproxy.cli import running, serving
 from replayproxy.cli.entrances import check_exposure, introduce, mode_option
 from replayproxy.cli.extras import require
@@ -38,21 +30,16 @@ from replayproxy.cli.progress import progress
 from replayproxy.cli.text import plural, say
 from replayproxy.errors import UsageError
 from replayproxy.forwarding import Forwarder, Outside
-from replayproxy.home import authority, ca_folder
+from replayproxy.home import ca_folder
+from replayproxy.listening import NEED_MITMPROXY, Ports, listening
 from replayproxy.matching import MatchRules
 from replayproxy.passthrough import Passthrough
 from replayproxy.playback import Pace, Repeat, parse_pace
-from replayproxy.player import ByBaseUrl, Forward, Played, Player
+from replayproxy.player import Forward, Played
 from replayproxy.pricing import PriceFile
 from replayproxy.recording import Policy
 from replayproxy.settings_file import match_rules
 from replayproxy.store import Store, Writer
-
-if TYPE_CHECKING:
-    from replayproxy.proxy import Proxy
-
-_BY_MITMPROXY = frozenset({"wireguard", "local"})
-"""Capture modes that need more than a port and the bytes that come there."""
 
 
 @click.command(context_settings=running.CONTEXT)
@@ -142,7 +129,7 @@ def replay(
     """
     ways_in = entrances(listen, modes=modes, upstreams=upstreams)
     check_exposure(ways_in, expose=expose)
-    if asked_for := sorted({entrance.mode for entrance in ways_in} & _BY_MITMPROXY):
+    if asked_for := sorted({entrance.mode for entrance in ways_in} & NEED_MITMPROXY):
         require("mitmproxy", feature=f"replayproxy replay --mode {asked_for[0]}", extra="proxy")
     if on_miss != "error":
         require("mitmproxy", feature=f"replayproxy replay --on-miss {on_miss}", extra="proxy")
@@ -219,7 +206,7 @@ async def _replay(
                     exits=exits,
                 )
             )
-        opened = await _listen(stack, player, ways_in, exits)
+        opened = await stack.enter_async_context(listening(player, ways_in, exits))
         ready = running.ready_to(
             "replay",
             ways_in,
@@ -312,55 +299,7 @@ def _exits(
     return Outside(Passthrough.parse(named, replayed=replayed))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    """Ports that are open.
-
-    Attributes:
-        addresses: where each entrance listens; None: nowhere.
-        wireguard: the settings of its client.
-    """
-
-    addresses: Sequence[Address | None]
-    opens_tls: bool
-    wireguard: str | None
-
-
-async def _listen(
-    stack: AsyncExitStack, player: Player, ways_in: Sequence[Entrance], exits: Outside | None
-) -> _Opened:
-    """Open all ports, until the stack is closed."""
-    from replayproxy.origin import Origin
-
-    certificates = authority()
-    addresses: dict[Entrance, Address | None] = {}
-    for entrance in ways_in:
-        if entrance.address and entrance.mode not in _BY_MITMPROXY:
-            origin = Origin(
-                ByBaseUrl(player, entrance.routes) if entrance.routes else player,
-                certificates=certificates,
-                exits=exits,
-                transparent=entrance.mode == "transparent",
-            )
-            port = await origin.start(*entrance.address)
-            addresses[entrance] = (entrance.address[0], port)
-            stack.push_async_callback(origin.close)
-    wireguard = None
-    if others := [entrance for entrance in ways_in if entrance not in addresses]:
-        origin = Origin(player, transparent=True)
-        port = await origin.start("127.0.0.1", 0)
-        stack.push_async_callback(origin.close)
-        intercepting = await stack.enter_async_context(_intercepting(others, player_port=port))
-        addresses |= dict(zip(others, intercepting.addresses, strict=True))
-        wireguard = intercepting.wireguard_settings()
-    return _Opened(
-        addresses=[addresses[entrance] for entrance in ways_in],
-        opens_tls=certificates is not None,
-        wireguard=wireguard,
-    )
-
-
-def _introduce(db: Path, ways_in: Sequence[Entrance], opened: _Opened) -> None:
+def _introduce(db: Path, ways_in: Sequence[Entrance], opened: Ports) -> None:
     say(f"replaying from {db}")
     introduce(
         "replay",
@@ -370,13 +309,3 @@ def _introduce(db: Path, ways_in: Sequence[Entrance], opened: _Opened) -> None:
         takes_all=True,
         opens_tls=opened.opens_tls,
     )
-
-
-def _intercepting(
-    ways_in: Sequence[Entrance], *, player_port: int
-) -> "AbstractAsyncContextManager[Proxy]":
-    """For the capture modes that are mitmproxy's alone: all of it goes to our player."""
-    from replayproxy import proxy
-
-    replayer = proxy.load_addon("replayer").Replayer(player_port)
-    return proxy.running([replayer], entrances=ways_in, confdir=ca_folder())
