@@ -16,6 +16,7 @@ from replayproxy.capture_modes import Address, Entrance
 from replayproxy.cli.options import listen_option
 from replayproxy.cli.text import say
 from replayproxy.environment import (
+    authority_variables,
     base_urls,
     placeholder_keys,
     proxy_variables,
@@ -149,13 +150,17 @@ def variables(ready: Ready, *, by_base_url: bool) -> dict[str, str]:
         found = found or replayed_base_urls(ready.url, recorded)
         exempt = [inherited.get("NO_PROXY"), "127.0.0.1,localhost"]
         found |= dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(filter(None, exempt)))
-    elif ready.proxy_url is None or ready.ca_file is None:
+    elif ready.ca_file is None:
         raise UsageError(
             f"{ready.url} is no proxy, but the API itself: lead clients there with --base-url."
         )
     else:
         authorities = bundle(Path(ready.ca_file), folder=home(), inherited=inherited)
-        found = proxy_variables(ready.proxy_url, authorities=authorities, inherited=inherited)
+        found = (
+            proxy_variables(ready.proxy_url, authorities=authorities, inherited=inherited)
+            if ready.proxy_url
+            else authority_variables(authorities)
+        )
     if ready.command == "replay":
         found |= placeholder_keys(recorded, inherited)
     return found
@@ -182,7 +187,8 @@ async def until_over(
             await stop.asked.wait()
             return 0
         _say_bypassed()
-        more = variables(ready, by_base_url=run.by_base_url or ready.proxy_url is None)
+        by_base_url = run.by_base_url or (bool(ready.apis) and not ready.proxy_url)
+        more = variables(ready, by_base_url=by_base_url)
         return await launching.run(run.command, {**os.environ, **more}, stop)
 
 
@@ -211,7 +217,9 @@ def ready_to(
         command=command,
         url=ports[0][1] if ports else "",
         proxy_url=proxies[0] if proxies else None,
-        ca_file=str(ca_file()) if proxies or len(ports) < len(ways_in) else None,
+        ca_file=None
+        if all(entrance.routes for entrance in ways_in) and not proxies
+        else str(ca_file()),
         pid=os.getpid(),
         db=str(db.absolute()),
         cassette=cassette,

@@ -8,13 +8,14 @@ from replayproxy.environment.apis import (
     placeholder_keys,
     replayed_base_urls,
 )
-from replayproxy.environment.proxying import proxy_variables
+from replayproxy.environment.proxying import authority_variables, proxy_variables
 from replayproxy.environment.spelling import FORMATS, spelled
 
 __all__ = [
     "API_KEYS",
     "FORMATS",
     "PLACEHOLDER_KEY",
+    "authority_variables",
     "base_urls",
     "more_base_urls",
     "placeholder_keys",

@@ -43,9 +43,13 @@ def proxy_variables(url: str, *, authorities: Path, inherited: Mapping[str, str]
     for name in PROXIES:
         found |= {name: url, name.lower(): url}  # curl reads http_proxy, others HTTP_PROXY
     found |= {"NO_PROXY": exempt, "no_proxy": exempt}
-    found |= dict.fromkeys(AUTHORITIES, str(authorities))
     found["NODE_OPTIONS"] = _with_preload(inherited.get("NODE_OPTIONS", ""))
-    return found
+    return found | authority_variables(authorities)
+
+
+def authority_variables(authorities: Path) -> dict[str, str]:
+    """What to set where traffic comes to us by itself, and clients have but to trust us."""
+    return dict.fromkeys(AUTHORITIES, str(authorities))
 
 
 def exemptions(inherited: Mapping[str, str]) -> str:

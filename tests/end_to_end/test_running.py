@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -218,3 +219,18 @@ def test_node_is_recorded_and_replayed_with_any_agent_and_with_fetch(
     assert (replayed.returncode, replayed.stdout) == (0, "Hello\n" * 3), replayed.stderr
     assert live == len(upstream.requests) == 3
     assert [row["path"] for row in listed(tmp_path)] == ["/v1/chat/completions"] * 3
+
+
+def test_a_way_in_that_needs_no_variables_sets_the_authority_only(tmp_path: Path) -> None:
+    """Here a command names its proxy itself."""
+    authority, certificate = make_certificates(tmp_path / "certificates")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    script = 'echo "$HTTPS_PROXY$OPENAI_BASE_URL"; exec "$@"'
+    with Upstream(answer, certificate) as upstream:
+        socks = [*curl(upstream.origin), "--socks5-hostname", f"127.0.0.1:{port}"]
+        mode = ["--upstream-ca", str(authority), "--mode", f"socks5@{port}"]
+        recorded = run("record", *mode, "--", "sh", "-c", script, "sh", *socks, cwd=tmp_path)
+
+    assert recorded.stdout == "\n" + json.dumps(ANSWER), recorded.stderr
+    assert len(listed(tmp_path)) == 1
