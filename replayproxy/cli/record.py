@@ -3,9 +3,7 @@
 import gc
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -32,11 +30,11 @@ from replayproxy.cli.options import (
 )
 from replayproxy.cli.replacing import Replacement
 from replayproxy.cli.rules import Age, PruneOptions, prune_options
-from replayproxy.cli.text import byte_count, count, dollars, plural, say
+from replayproxy.cli.text import byte_count, plural, say
+from replayproxy.cli.totals import RecordTotal
 from replayproxy.errors import UsageError
 from replayproxy.home import ca_folder
 from replayproxy.key_shapes import KeyTally
-from replayproxy.model import Exchange, Outcome
 from replayproxy.pricing import PriceFile
 from replayproxy.recording import Policy
 from replayproxy.traffic import records_matching
@@ -193,7 +191,7 @@ async def _record(
     from replayproxy.store import Upkeep
 
     stop = StopSignals()
-    total = _Total()
+    total = RecordTotal()
     upkeep = Upkeep(db, lambda: pruning.at(datetime.now(UTC))) if pruning else None
     with storing.opened(
         db,
@@ -268,42 +266,3 @@ def _report(keys: KeyTally) -> str:
         f"{plural(keys.exchanges, 'exchange')} {hold} what looks like API keys "
         f"in request or response bodies ({kinds}): they are stored as they are"
     )
-
-
-_UNKNOWN_AUTHORITY = "Certificate verify failed"  # mitmproxy's words
-
-
-class _Total:
-    """What a run recorded, for its last line; and what kept it from recording more.
-
-    Attributes:
-        good: answers that came whole and were no errors.
-    """
-
-    def __init__(self) -> None:
-        self.good = 0
-        self._tokens = 0
-        self._cost = Decimal(0)
-        self._named_unknown_authority = False
-
-    def add(self, exchange: Exchange) -> None:
-        if exchange.outcome is Outcome.COMPLETED and not exchange.error and exchange.head:
-            self.good += exchange.head.status < 400
-        self._tokens += exchange.usage.input_tokens or 0
-        self._tokens += exchange.usage.output_tokens or 0
-        self._cost += exchange.cost_usd or 0
-        if _UNKNOWN_AUTHORITY in (exchange.error or "") and not self._named_unknown_authority:
-            self._named_unknown_authority = True
-            say(
-                f"{exchange.request.host}: {exchange.error}. If you trust it, name the authority "
-                "that signed its certificate: --upstream-ca FILE"
-            )
-
-    def summary(self, db: Path, recorded: int, not_recorded: int) -> str:
-        facts: list[Any] = [plural(recorded, "exchange")]
-        if self._tokens:
-            facts.append(f"{count(self._tokens)} tokens")
-        if self._cost:
-            facts.append(dollars(float(self._cost)))
-        lost = f"; {plural(not_recorded, 'exchange')} NOT recorded (see above)"
-        return f"recorded {', '.join(facts)} into {db}" + (lost if not_recorded else "")

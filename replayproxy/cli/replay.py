@@ -28,6 +28,7 @@ from replayproxy.cli.options import (
 )
 from replayproxy.cli.progress import progress
 from replayproxy.cli.text import plural, say
+from replayproxy.cli.totals import ReplayTotal
 from replayproxy.errors import UsageError
 from replayproxy.forwarding import Forwarder, Outside
 from replayproxy.home import ca_folder
@@ -35,7 +36,7 @@ from replayproxy.listening import NEED_MITMPROXY, Ports, listening
 from replayproxy.matching import MatchRules
 from replayproxy.passthrough import Passthrough
 from replayproxy.playback import Pace, Repeat, parse_pace
-from replayproxy.player import Forward, Played
+from replayproxy.player import Forward
 from replayproxy.pricing import PriceFile
 from replayproxy.recording import Policy
 from replayproxy.settings_file import match_rules
@@ -179,7 +180,7 @@ async def _replay(
     from replayproxy.stopping import StopSignals
 
     stop = StopSignals()
-    tally = _Tally()
+    tally = ReplayTotal()
     exits = _exits(passthrough, db=db, cassette=cassette, ways_in=ways_in)
     async with AsyncExitStack() as stack:
         forward = None
@@ -222,40 +223,6 @@ async def _replay(
     else:
         say(tally.summary(by_rules=session.normalized))
     return code or (1 if run.command and tally.misses else 0)
-
-
-class _Tally:
-    """What became of the requests, for the last line.
-
-    Attributes:
-        asked: how many there were.
-        misses: those that nothing answered.
-    """
-
-    def __init__(self) -> None:
-        self.asked = self.misses = self._hits = 0
-        self._passed_on: dict[str, int] = {}
-
-    def add(self, played: Played) -> None:
-        self.asked += 1
-        if played.hit:
-            self._hits += 1
-        elif played.passed_on:
-            self._passed_on[played.passed_on] = self._passed_on.get(played.passed_on, 0) + 1
-        elif played.miss:
-            self.misses += 1
-            say(f"miss: {played.message}")
-
-    def summary(self, *, by_rules: int) -> str:
-        replayed = f"replayed {plural(self._hits, 'exchange')}"
-        if by_rules:
-            replayed += f" ({by_rules} by rules)"
-        passed_on = (
-            f"{plural(number, 'miss', 'misses')} {how}" for how, number in self._passed_on.items()
-        )
-        missed = () if self._passed_on and not self.misses else (self.misses,)
-        misses = (plural(number, "miss", "misses") for number in missed)
-        return ", ".join((replayed, *passed_on, *misses))
 
 
 @asynccontextmanager
