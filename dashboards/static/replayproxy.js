@@ -1,8 +1,11 @@
 // Small things that pages do better with a script. All of them work without.
 
-// A menu that is a form by itself.
+// A menu that is a form by itself; what is not chosen is not in the URL.
 for (const menu of document.querySelectorAll("select[data-submits]")) {
-  menu.addEventListener("change", () => menu.form.submit());
+  menu.addEventListener("change", () => {
+    const chosen = [...new FormData(menu.form)].filter(([, value]) => value);
+    location.assign(`${menu.form.action}?${new URLSearchParams(chosen)}`);
+  });
 }
 
 // Datasette 1.0 has an inline handler there, which the Content-Security-Policy refuses.
