@@ -17,9 +17,9 @@ from mitmproxy.proxy import server_hooks
 
 from replayproxy import config, replaying
 from replayproxy.errors import ReplayproxyError
-from replayproxy.origin import READ_AT_HEADER, Origin
 from replayproxy.playback import Repeat, parse_pace
-from replayproxy.player import Player
+from replayproxy.serving.origin import READ_AT_HEADER, Origin
+from replayproxy.serving.player import Player
 from replayproxy.settings_file import match_rules
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from replayproxy.capture_modes import Address, Entrance
 from replayproxy.home import authority, ca_folder
-from replayproxy.origin import Exits, Origin
-from replayproxy.player import ByBaseUrl, Player
+from replayproxy.serving.origin import Exits, Origin
+from replayproxy.serving.player import ByBaseUrl, Player
 
 if TYPE_CHECKING:
     from replayproxy.proxy import Proxy

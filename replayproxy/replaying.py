@@ -11,8 +11,8 @@ from replayproxy.explaining import explained
 from replayproxy.matching import EXACT, MatchRules
 from replayproxy.model import header
 from replayproxy.playback import ORIGINAL, Pace, Repeat
-from replayproxy.player import Exits, Forward, Played, Player
 from replayproxy.protocols import asked
+from replayproxy.serving.player import Exits, Forward, Played, Player
 from replayproxy.session import Session
 from replayproxy.store import Library, Replayed, ReplayLog, Store
 from replayproxy.telemetry.spans import Playing

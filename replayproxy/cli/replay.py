@@ -30,15 +30,15 @@ from replayproxy.cli.progress import progress
 from replayproxy.cli.text import plural, say
 from replayproxy.cli.totals import ReplayTotal
 from replayproxy.errors import UsageError
-from replayproxy.forwarding import Forwarder, Outside
 from replayproxy.home import ca_folder
 from replayproxy.listening import NEED_MITMPROXY, Ports, listening
 from replayproxy.matching import MatchRules
-from replayproxy.passthrough import Passthrough
 from replayproxy.playback import Pace, Repeat, parse_pace
-from replayproxy.player import Forward
 from replayproxy.pricing import PriceFile
 from replayproxy.recording import Policy
+from replayproxy.serving.forwarding import Forwarder, Outside
+from replayproxy.serving.passthrough import Passthrough
+from replayproxy.serving.player import Forward
 from replayproxy.settings_file import match_rules
 from replayproxy.store import Store, Writer
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from replayproxy.cli.text import count, dollars, plural, say
 from replayproxy.model import Exchange, Outcome
-from replayproxy.player import Played
+from replayproxy.serving.player import Played
 
 _UNKNOWN_AUTHORITY = "Certificate verify failed"  # mitmproxy's words
 

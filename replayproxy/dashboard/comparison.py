@@ -22,7 +22,7 @@ from replayproxy.dashboard.word_diff import Piece, word_diff
 from replayproxy.matching import canonical, differences
 from replayproxy.model import Answer, Choice, Headers, header, without
 from replayproxy.redaction import is_kept
-from replayproxy.reply import EXCHANGE_MARK
+from replayproxy.serving.reply import EXCHANGE_MARK
 from replayproxy.store import Store
 
 MAX_DIFFERENCES = 100

@@ -18,7 +18,7 @@ from replayproxy.dashboard.stream_events import (
 )
 from replayproxy.dashboard.traced import Traced, read_traced
 from replayproxy.model import Headers, header
-from replayproxy.reply import EXCHANGE_MARK
+from replayproxy.serving.reply import EXCHANGE_MARK
 from replayproxy.store import LikeIt, Store
 
 MAX_CHUNK_ROWS = 100

@@ -17,9 +17,9 @@ from typing import Any, Self
 
 from replayproxy.json_text import parse_json
 from replayproxy.model import Request
-from replayproxy.origin import Origin
 from replayproxy.playback import Write
-from replayproxy.reply import Reply
+from replayproxy.serving.origin import Origin
+from replayproxy.serving.reply import Reply
 
 _STORY = (
     "Somewhere between the prompt and the answer there is a wire, and on that wire "

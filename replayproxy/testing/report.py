@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from replayproxy.player import Played
 from replayproxy.protocols import asked
+from replayproxy.serving.player import Played
 from replayproxy.testing.exchanges import SeenExchange
 from replayproxy.testing.session import Result
 

@@ -11,10 +11,10 @@ from replayproxy.cassettes import Deck
 from replayproxy.explaining import explained
 from replayproxy.home import authority
 from replayproxy.model import Request
-from replayproxy.origin import Origin
 from replayproxy.playback import Repeat, parse_pace
-from replayproxy.player import Played, Player
-from replayproxy.reply import Live, Reply
+from replayproxy.serving.origin import Origin
+from replayproxy.serving.player import Played, Player
+from replayproxy.serving.reply import Live, Reply
 from replayproxy.session import Session
 from replayproxy.testing.settings import NamedUpstream, Settings
 

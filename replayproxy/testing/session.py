@@ -12,7 +12,7 @@ from replayproxy.address import url_of
 from replayproxy.cassettes import Cassette, Deck
 from replayproxy.errors import CassetteError
 from replayproxy.home import ca_file
-from replayproxy.player import Played
+from replayproxy.serving.player import Played
 from replayproxy.testing import environment
 from replayproxy.testing.exchanges import SeenExchange
 from replayproxy.testing.guard import Guard, guarding

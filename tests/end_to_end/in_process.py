@@ -8,7 +8,7 @@ from pathlib import Path
 
 from replayproxy import replaying
 from replayproxy.certificates import Authority
-from replayproxy.origin import Origin
+from replayproxy.serving.origin import Origin
 
 
 @contextmanager

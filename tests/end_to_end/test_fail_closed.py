@@ -158,9 +158,9 @@ def test_no_fault_makes_an_answer_up_or_a_connection(
     "fault",
     [
         ("replayproxy.session", "Session.answer"),
-        ("replayproxy.player", "Player.reply"),
-        ("replayproxy.reply", "recorded"),
-        ("replayproxy.origin", "_Connection._receive"),
+        ("replayproxy.serving.player", "Player.reply"),
+        ("replayproxy.serving.reply", "recorded"),
+        ("replayproxy.serving.origin", "_Connection._receive"),
     ],
     ids=".".join,
 )

@@ -12,11 +12,11 @@ from contextlib import closing
 import h11
 
 from replayproxy.address import bracketed
-from replayproxy.http1 import MAX_HEAD_BYTES
 from replayproxy.model import Headers, Request, without
-from replayproxy.passthrough import Passthrough
-from replayproxy.player import PassedOn
-from replayproxy.reply import MARK, Live
+from replayproxy.serving.http1 import MAX_HEAD_BYTES
+from replayproxy.serving.passthrough import Passthrough
+from replayproxy.serving.player import PassedOn
+from replayproxy.serving.reply import MARK, Live
 
 _AT_ONCE = 64 * 1024
 _END_OF_HEAD = b"\r\n\r\n"

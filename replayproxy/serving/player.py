@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from typing import Protocol as Interface
 
-from replayproxy import health, isolation, reply
+from replayproxy import health, isolation
 from replayproxy.capture_modes import Route, routed
 from replayproxy.errors import NotRecorded, ReplayMiss
 from replayproxy.explaining import Explanation
 from replayproxy.matching import Miss
 from replayproxy.model import Request, header
 from replayproxy.playback import ORIGINAL, Pace
-from replayproxy.reply import Live, Reply
+from replayproxy.serving import reply
+from replayproxy.serving.reply import Live, Reply
 from replayproxy.session import Hit, Session
 
 logger = logging.getLogger(__name__)

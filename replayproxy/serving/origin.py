@@ -19,14 +19,14 @@ from contextlib import suppress
 from typing import Protocol as Interface
 from typing import cast
 
-from replayproxy import socks5, tls
 from replayproxy.address import bracketed, is_loopback
 from replayproxy.errors import ListenError
-from replayproxy.http1 import NotARequest, RequestReader
 from replayproxy.model import Request, header
-from replayproxy.reply import Live, Reply
-from replayproxy.timer import Timer
-from replayproxy.tunnel import Tunnel
+from replayproxy.serving import socks5, tls
+from replayproxy.serving.http1 import NotARequest, RequestReader
+from replayproxy.serving.reply import Live, Reply
+from replayproxy.serving.timer import Timer
+from replayproxy.serving.tunnel import Tunnel
 
 logger = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from replayproxy import http1, origin
 from replayproxy.certificates import Authority
 from replayproxy.errors import ListenError
 from replayproxy.model import Request
-from replayproxy.origin import Origin
 from replayproxy.playback import Write
-from replayproxy.reply import Live, Reply
+from replayproxy.serving import http1, origin
+from replayproxy.serving.origin import Origin
+from replayproxy.serving.reply import Live, Reply
 
 GET = b"GET /v1/models?limit=2 HTTP/1.1\r\nHost: example.com\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"

@@ -3,7 +3,7 @@
 import pytest
 
 from replayproxy.errors import UsageError
-from replayproxy.passthrough import Passthrough
+from replayproxy.serving.passthrough import Passthrough
 
 REPLAYED = [("llm.corp", 443), ("127.0.0.1", 8000)]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replayproxy.socks5 import Handshake
+from replayproxy.serving.socks5 import Handshake
 
 GREETING = bytes([5, 2, 0, 2])
 BY_NAME = bytes([5, 1, 0, 3, 14]) + b"api.openai.com" + (443).to_bytes(2)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replayproxy import http1
-from replayproxy.http1 import NotARequest, RequestReader
 from replayproxy.model import Request
+from replayproxy.serving import http1
+from replayproxy.serving.http1 import NotARequest, RequestReader
 
 
 def read(wire: bytes, reader: RequestReader | None = None) -> Request:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from replayproxy.model import Chunk, Ending, Headers, Outcome, Request
 from replayproxy.playback import Pace, Write
 from replayproxy.redaction import FINGERPRINT_PREFIX
-from replayproxy.reply import Reply, problem, recorded
+from replayproxy.serving.reply import Reply, problem, recorded
 from replayproxy.session import Hit
 from tests.builders import EVENTS, a_head, a_request, an_exchange, chunks
 

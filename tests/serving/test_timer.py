@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from replayproxy import timer
-from replayproxy.timer import Timer
+from replayproxy.serving import timer
+from replayproxy.serving.timer import Timer
 
 pytestmark = pytest.mark.parametrize("platform_has_one", [True, False])
 

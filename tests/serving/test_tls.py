@@ -7,7 +7,7 @@ import pytest
 
 from replayproxy.certificates import Authority
 from replayproxy.errors import UsageError
-from replayproxy.tls import FIRST_BYTE, Tls
+from replayproxy.serving.tls import FIRST_BYTE, Tls
 
 
 @pytest.fixture(scope="module")
