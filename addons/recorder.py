@@ -128,11 +128,12 @@ class Recorder:
         if flow.response and (capture := self._captures.get(flow.id)):
             theirs = flow.response.stream
             flow.response.stream = capture.after(theirs) if callable(theirs) else capture.tee
+            capture.stream = flow.response.stream
             capture.tape.head(to_head(flow.response, capture.offset_ns()))
 
     @_fails_open
     def response(self, flow: http.HTTPFlow) -> None:
-        if flow.id in self._captures and self._is_elsewhere(flow):
+        if (capture := self._captures.get(flow.id)) and _went_past(capture, flow.response):
             raise RuntimeError("another addon took the stream: load recorder.py after it")
         if capture := self._taken(flow):
             if not capture.streamed and flow.response and flow.response.raw_content:
@@ -146,11 +147,6 @@ class Recorder:
             reason = flow.error.msg if flow.error else ""
             ending = Ending.CLIENT_CLOSED if ended_by_client(flow) else Ending.UPSTREAM_CLOSED
             capture.tape.end(ending, capture.offset_ns(), detail=reason)
-
-    def _is_elsewhere(self, flow: http.HTTPFlow) -> bool:
-        """Whether the bytes went past us."""
-        streams = flow.response is not None and callable(flow.response.stream)
-        return streams and not self._captures[flow.id].streamed
 
     def _is_recorded(self, request: http.Request) -> bool:
         if not self._records(request.pretty_host, request.path.partition("?")[0]):
@@ -179,6 +175,12 @@ class Recorder:
         if not self._captures:
             self.idle.set()
         return capture
+
+
+def _went_past(capture: Capture, response: http.Response | None) -> bool:
+    """Whether the bytes took the way of another addon that came after us."""
+    stream = response.stream if response else None
+    return callable(stream) and stream != capture.stream and not capture.streamed
 
 
 addons = [Recorder()]

@@ -20,6 +20,7 @@ class Capture:
     Attributes:
         tape: where it goes.
         streamed: whether bytes have passed through `tee`.
+        stream: what mitmproxy was given to pass them through.
     """
 
     __slots__ = (
@@ -30,6 +31,7 @@ class Capture:
         "_of_read",
         "_read",
         "_start_ns",
+        "stream",
         "streamed",
         "tape",
     )
@@ -44,6 +46,7 @@ class Capture:
     ) -> None:
         self.tape = tape
         self.streamed = False
+        self.stream: object = None
         self._start_ns = start_ns
         self._lose = lose
         self._read = read

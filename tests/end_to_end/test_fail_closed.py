@@ -88,7 +88,7 @@ TOLD = faults("""
     session Session.answer match_key
     store.library Library.recorded
     store.match_index find
-    player Player._hit
+    serving.player Player._hit
 """)
 """Where every request is told that it could not be replayed."""
 
@@ -115,16 +115,16 @@ SOME = faults("""
     store.exchange_rows rows.exchange_from_row
     store.packing cut
     playback Playlist.next Timeline.at Timeline.__init__
-    reply recorded schedule ends_whole _head _chunked _kept problem detect
+    serving.reply recorded schedule ends_whole _head _chunked _kept problem detect
     explaining explained
-    player Player.reply Player._missed Player._told Player._failed Player._tell
+    serving.player Player.reply Player._missed Player._told Player._failed Player._tell
     replaying explained _as_replayed
     store.replay_log ReplayLog.add _columns
-    origin _Connection._receive _Connection._respond _Connection._play _Connection._write
-    origin _Connection._read _Connection._go_on _Connection._begin _Connection._enter_tunnel
-    http1 RequestReader.read RequestReader.receive RequestReader._to_request
-    timer Timer.until Timer._wait
-    tls Tls.__init__ Tls.receive Tls.seal Tls.farewell
+    serving.origin _Connection._receive _Connection._respond _Connection._play _Connection._write
+    serving.origin _Connection._read _Connection._go_on _Connection._begin _Connection._enter_tunnel
+    serving.http1 RequestReader.read RequestReader.receive RequestReader._to_request
+    serving.timer Timer.until Timer._wait
+    serving.tls Tls.__init__ Tls.receive Tls.seal Tls.farewell
     certificates Authority._context
 """)
 """Where some get their answer, some are told, and some are hung up on."""
