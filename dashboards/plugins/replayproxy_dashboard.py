@@ -30,6 +30,7 @@ from replayproxy.dashboard.exchange_routes import ExchangeRoutes, specs_in
 from replayproxy.dashboard.named_sql import read_queries
 from replayproxy.dashboard.overview import read_overview
 from replayproxy.dashboard.pages import HOME
+from replayproxy.dashboard.remembered import Remembered
 from replayproxy.dashboard.static import read_static
 from replayproxy.dashboard.web_guard import App, WebGuard
 
@@ -39,6 +40,7 @@ logger = logging.getLogger("replayproxy.dashboard")
 queries = read_queries(FOLDER / "queries")
 static = read_static(FOLDER / "static")
 overview_specs = read_specs(FOLDER / "charts" / "overview")
+remembered = Remembered()
 charts = Charts(FOLDER / "charts" / "theme.json")
 
 
@@ -184,8 +186,11 @@ async def show_overview(datasette: Any, request: Any) -> Any:
     database = await pages.database(datasette)
 
     async def run(name: str, parameters: Mapping[str, str]) -> Rows:
-        found = await database.execute(queries[name].sql, parameters)
-        return [dict(row) for row in found.rows]
+        async def read() -> Rows:
+            found = await database.execute(queries[name].sql, parameters)
+            return [dict(row) for row in found.rows]
+
+        return await remembered.rows(Path(database.path), name, parameters, read)
 
     (span,) = await run("span", {})
     if span["first"] is None:
