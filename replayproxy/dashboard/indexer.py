@@ -11,9 +11,12 @@ from pathlib import Path
 
 from replayproxy.errors import DatabaseError
 from replayproxy.store.search import catch_up, find, parse
+from replayproxy.store.search.index import STEP_S
 
 EVERY_S = 2.0
 _AFTER_FAULT_S = 60.0
+_PAUSE_S = 3 * STEP_S
+"""Pages come first: a large file that was never indexed takes a while."""
 
 
 @contextmanager
@@ -36,7 +39,7 @@ def _run(path: Path, stopped: threading.Event, every_s: float) -> None:
     while not stopped.wait(pause_s):
         try:
             if find(path, parse("")).waiting:
-                catch_up(path, stopped=stopped)
+                catch_up(path, stopped=stopped, pause_s=_PAUSE_S)
             pause_s = every_s
         except DatabaseError:  # nobody may write there, or somebody does for long
             pause_s = _AFTER_FAULT_S

@@ -59,6 +59,10 @@ def make(path: Path, exchanges: int, *, seed: int = 1) -> None:
         connection.execute("DELETE FROM match_keys")
         with without_indexes(connection):
             _spread(connection, exchanges, random.Random(seed))
+        # copies say what their originals say: the search is not what is measured
+        connection.execute(
+            "UPDATE search_position SET exchange_id = (SELECT max(id) FROM exchanges)"
+        )
         connection.commit()
     rebuild(path)
     with closing(sqlite3.connect(path)) as connection:

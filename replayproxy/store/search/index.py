@@ -60,8 +60,12 @@ def catch_up(
     *,
     on_progress: Progress = lambda done, of_all: None,
     stopped: Event | None = None,
+    pause_s: float = STEP_S / 2,
 ) -> None:
     """Index all that waits, or until it is stopped, with pauses for those who record.
+
+    Args:
+        pause_s: between steps, which take `STEP_S`.
 
     Raises:
         DatabaseError: the database cannot be used, or not be written.
@@ -74,7 +78,7 @@ def catch_up(
             while not stopped.is_set() and (some := step(connection)):
                 done += some
                 on_progress(min(done, of_all), of_all)
-                stopped.wait(STEP_S / 2)
+                stopped.wait(pause_s)
         finally:
             connection.close()
 
