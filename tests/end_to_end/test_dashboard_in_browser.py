@@ -41,6 +41,10 @@ OURS = (
     f"{HOME}?range=24h",
     f"{HOME}?range=all&model={HOSTILE}",
     *(f"{HOME}/exchange/{number}" for number in range(1, RUNNING + 1)),
+    f"{HOME}/exchange/1/chunks",
+    f"{HOME}/exchange/{KINDS}/chunks?first=1",
+    f"{HOME}/compare",
+    *(f"{HOME}/compare?a=1&b={number}" for number in range(1, RUNNING + 1)),
     f"{HOME}/search",
     f"{HOME}/search?q=script",
     f"{HOME}/search?q=img+src&model={HOSTILE}",
@@ -65,6 +69,7 @@ REFUSED = (
 )
 NO_PAGES = (
     f"{HOME}/exchange/1/request",
+    f"{HOME}/exchange/1/request/picture/{'0' * 16}",
     f"{HOME}/exchange/1/news.json",
     f"{HOME}/news.json",
     f"{HOME}/static/replayproxy.css",
