@@ -120,7 +120,8 @@ class ReplayLog:
             )
         ending = False
         while not ending:
-            self._news.wait()
+            if not self._closing.is_set():  # else its news may have been cleared with the others
+                self._news.wait()
             ending = self._closing.wait(GATHER_S)  # so that many share a transaction
             self._news.clear()
             some = [self._waiting.popleft() for _ in range(len(self._waiting))]

@@ -3,6 +3,7 @@
 import logging
 import shutil
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -138,3 +139,28 @@ def test_where_nothing_can_be_written_there_is_no_log(
     assert "what is replayed is not logged" in caplog.text
     if fault == "gone":
         tmp_path.unlink()
+
+
+class _ClosedMeanwhile(threading.Event):
+    """Somebody closes the log just before its news is cleared."""
+
+    def __init__(self, log: ReplayLog) -> None:
+        super().__init__()
+        self._log = log
+
+    def clear(self) -> None:
+        self._log._closing.set()
+        self.set()
+        super().clear()
+
+
+def test_it_ends_whenever_it_is_closed(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.db", {"request": asking(), "body": chunks((1, b"x"))})
+    log = ReplayLog(path)
+    before, log._news = log._news, _ClosedMeanwhile(log)
+
+    log.add(HIT)
+    before.set()
+    log._thread.join(timeout=20)
+
+    assert not log._thread.is_alive()
