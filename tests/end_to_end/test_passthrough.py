@@ -43,19 +43,30 @@ def test_the_named_server_is_asked_in_every_way_and_the_recorded_one_never(tmp_p
             again = post(api.origin + CHAT, {}, tunnel=player.url)
             curl = ["curl", "-sS", "--noproxy", "", "-x", player.url]
             plainly = run_bytes([*curl, database.origin + "/points"])
+            by_socks = [
+                "curl",
+                "-sS",
+                "--noproxy",
+                "",
+                "-x",
+                player.url.replace("http:", "socks5h:"),
+            ]
+            socks = run_bytes([*by_socks, database.origin + "/points"])
+            api_by_socks = run_bytes([*by_socks, api.origin + CHAT, "--json", "{}"])
             elsewhere = post("http://other.invalid:80/x", ASK, tunnel=player.url)
             api_plainly = run_bytes([*curl, api.origin + CHAT, "--json", "{}"])
 
     assert recorded.returncode == 0, recorded.stderr
-    assert tunnelled.body == plainly == blob
+    assert tunnelled.body == plainly == socks == blob
+    assert api_by_socks == b'{"recorded": 1}'
     assert "x-replayproxy" not in tunnelled.headers
     assert again.json == {"recorded": 1}
     assert api_plainly == b'{"recorded": 1}'
     assert elsewhere.status == 404
-    assert [request.target for request in database.requests] == ["/points", "/points"]
+    assert [request.target for request in database.requests] == ["/points"] * 3
     assert database.requests[1].headers["host"] == f"127.0.0.1:{database.port}"
     assert len(api.requests) == 1
-    assert "replayed 2 exchanges, 1 miss" in player.words
+    assert "replayed 3 exchanges, 1 miss" in player.words
 
 
 def test_a_server_that_is_not_there_is_told_in_both_ways(tmp_path: Path) -> None:
