@@ -18,6 +18,7 @@ REQUESTS = 3
 FAULTS = [
     ("recorder", "to_request"),
     ("recorder", "to_head"),
+    ("replayproxy.health", "is_health"),
     ("replayproxy.capture", "Capture.__init__"),
     ("replayproxy.capture", "Capture.offset_ns"),
     ("replayproxy.capture", "Capture._offset_of_read"),
@@ -42,6 +43,7 @@ FAULTS_OF_THE_WRITER = [
     ("replayproxy.store.writer", "Writer._store"),
     ("replayproxy.store.writer", "Writer._take"),
     ("replayproxy.store.writer", "Writer._save"),
+    ("replayproxy.store.writer", "Writer._count"),
 ]
 
 
@@ -88,6 +90,10 @@ def test_a_fault_of_the_writer_costs_what_it_holds_not_bytes(
         ("replayproxy.store.reel", "redact_headers"),
         ("replayproxy.store.bodies", "put_next"),
         ("replayproxy.store.match_index", "match_key"),
+        ("replayproxy.store.rollups", "note"),
+        ("replayproxy.store.rows", "rhythm_columns"),
+        # beside the recording
+        ("replayproxy.routing", "Fence._reason"),
     ],
     ids=".".join,
 )
@@ -107,6 +113,7 @@ def test_a_fault_of_the_writer_that_costs_nothing_is_told_all_the_same(
     [
         ("replayproxy.recording", "SSEDecoder.feed"),
         ("replayproxy.protocols.openai_chat", "_Reader.read_event"),
+        ("replayproxy.protocols.stencil", "Stencil.text"),
     ],
     ids=".".join,
 )
