@@ -265,7 +265,7 @@ class Writer:
             self._fold()
 
     def _fold(self) -> None:
-        """Sums can be made anew: a fault of theirs costs no recording, and is not repeated."""
+        """Sums can be made anew: a fault of theirs costs no recording. It is tried again later."""
         self._connection.execute("SAVEPOINT sums")
         try:
             self._uncounted -= rollups.fold(self._connection)
